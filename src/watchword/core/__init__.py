@@ -1,0 +1,1 @@
+"""Values that everybody shares: instants, ids, randomness, secrets, encodings. Imports only `errors`."""
