@@ -175,3 +175,15 @@ class NotTrustedError(WatchwordError):
 
 class UnreachableError(WatchwordError):
     code = ErrorCode.UNREACHABLE
+
+
+class UnsealError(WatchwordError):
+    """A sealed thing does not open with this key, or was sealed for another purpose. Never says which."""
+
+    code = ErrorCode.REFUSED
+
+
+class SignatureError(WatchwordError):
+    """A signature does not verify. Never says why."""
+
+    code = ErrorCode.REFUSED

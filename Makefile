@@ -1,0 +1,69 @@
+# Everything a newcomer needs: `make run` starts the server, `make test` proves it. `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TESTS ?= tests
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(max(2, os.cpu_count() or 2))')
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements/bootstrap.txt requirements/dev.txt pyproject.toml tools/make_env.sh
+	@PYTHON=$(PYTHON) VENV=$(VENV) bash tools/make_env.sh
+	@touch $@
+
+.PHONY: env
+env: $(STAMP) ## create .venv with everything that development needs, from the locked, hashed list
+
+.PHONY: run
+run: $(STAMP) ## start the server on loopback with embedded defaults (Ctrl-C stops it)
+	@exec $(BIN)/watchword serve $(RUN_ARGS)
+
+.PHONY: test
+test: $(STAMP) ## run all tests at quick counts
+	@$(BIN)/python tools/run_tests.py -n $(WORKERS) $(TESTS)
+
+.PHONY: soak
+soak: $(STAMP) ## run the same tests at the full counts of the fault list
+	@$(BIN)/python tools/run_tests.py --soak -n $(WORKERS) $(TESTS)
+
+.PHONY: check
+check: $(STAMP) ## format, lint, types, import contracts, banned calls
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python tools/check_banned_calls.py
+
+.PHONY: contracts
+contracts: $(STAMP) ## the import contracts alone
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: $(STAMP) ## put the code into its form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: $(STAMP) ## measure every hot path beside its limit; writes build/bench.json
+	@$(BIN)/python -m bench
+
+.PHONY: fuzz
+fuzz: $(STAMP) ## feed any bytes to every codec, for a bounded time
+	@$(BIN)/python tools/run_tests.py --fuzz tests/fuzz
+
+.PHONY: tour
+tour: $(STAMP) ## walk through everything that exists, narrated, in a throw-away directory
+	@$(BIN)/python tools/tour.py
+
+.PHONY: lock
+lock: $(STAMP) ## resolve the dependencies anew into requirements/*.txt (needs the network)
+	@bash tools/lock.sh
+
+.PHONY: clean
+clean: ## remove what make created, except data/
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
