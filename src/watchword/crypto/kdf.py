@@ -43,6 +43,7 @@ class Label(enum.Enum):
     AUDIT_CHAIN = "audit/chain"
     AT_REST = "at-rest"
     ROOT_WRAP = "root/wrap"
+    ROOT_CHECK = "root/check"
 
 
 def derive(key: Secret, label: Label, *, salt: bytes = b"", context: bytes = b"", size: int = KEY_SIZE) -> Secret:
