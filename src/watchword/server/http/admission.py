@@ -1,0 +1,140 @@
+"""The bounded queue in front of expensive work, and the pool for slow hashes.
+
+A login costs about 0.4 ms of the loop's own time. Sixty-four of them arriving together would hold everybody else up
+for 25 ms, so each begins in an iteration of the loop of its own: between two of them the loop reads its sockets and
+runs what is cheap. What does not fit is refused at once, before its body is parsed.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from watchword.errors import OverloadedError
+
+DEFAULT_SLOTS: Final = 64
+"""Enough of them in flight that one commit to disk serves many."""
+DEFAULT_QUEUE: Final = 256
+"""At 2,000 logins/s the last of them waits for 0.13 s: shorter than anybody's patience, so no work is done in vain."""
+_QUEUE_PER_CORE: Final = 8
+Result = TypeVar("Result")
+
+
+class Admission:
+    """At most `slots` hold a place at once and at most `queue` wait for one, first come first served.
+
+    Use as `async with admission:`; entering raises `OverloadedError` when the queue is full. One loop only.
+    """
+
+    def __init__(
+        self, *, slots: int = DEFAULT_SLOTS, queue: int = DEFAULT_QUEUE, retry_after: int = 1
+    ) -> None:
+        self._free = slots
+        self._queue = queue
+        self._retry_after = retry_after
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._turns: deque[asyncio.Future[None]] = deque()
+        self._pumping = False
+        self.shed = 0
+        """How many were refused since the start."""
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def check(self) -> None:
+        """Raise `OverloadedError` if one more would not fit; nothing is reserved."""
+        if not self._free and len(self._waiting) >= self._queue:
+            self.shed += 1
+            raise OverloadedError(self._retry_after)
+
+    async def __aenter__(self) -> Self:
+        self.check()
+        if self._free:
+            self._free -= 1
+        else:
+            await self._wait_in(self._waiting)
+        try:
+            await self.turn()
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._release()
+
+    async def turn(self) -> None:
+        """Go on in an iteration of the loop in which no other turn is taken. Handlers may call it between two parts."""
+        future = asyncio.get_running_loop().create_future()
+        self._turns.append(future)
+        if not self._pumping:
+            self._pumping = True
+            self._pump()
+        await future
+
+    def _pump(self) -> None:
+        while self._turns:
+            future = self._turns.popleft()
+            if not future.done():  # else its task was cancelled
+                future.set_result(None)
+                future.get_loop().call_soon(self._pump)
+                return
+        self._pumping = False
+
+    async def _wait_in(self, line: deque[asyncio.Future[None]]) -> None:
+        future = asyncio.get_running_loop().create_future()
+        line.append(future)
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self._release()  # the place was handed over in the moment of the cancellation
+            else:
+                with contextlib.suppress(ValueError):  # `_release` may have thrown it out already
+                    line.remove(future)
+            raise
+
+    def _release(self) -> None:
+        """Hand the place to whoever waits longest."""
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(None)
+                return
+        self._free += 1
+
+
+class HashPool:
+    """Threads for slow hashes (tens of milliseconds each, outside the interpreter's lock): all cores but one."""
+
+    def __init__(self, *, cores: int | None = None) -> None:
+        count = cores or os.cpu_count() or 1
+        self._limit = _QUEUE_PER_CORE * count
+        self._pending = 0
+        self._threads = ThreadPoolExecutor(max(1, count - 1), thread_name_prefix="hash")
+        self.shed = 0
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """`work()` in a thread. Raises `OverloadedError` when 8 per core are pending."""
+        if self._pending >= self._limit:
+            self.shed += 1
+            raise OverloadedError
+        self._pending += 1
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        future.add_done_callback(self._finished)
+        # Shielded: a caller that goes away does not free a thread that is still hashing.
+        return await asyncio.shield(future)
+
+    def _finished(self, _future: "asyncio.Future[Result]") -> None:
+        self._pending -= 1
+
+    def close(self) -> None:
+        """Let what runs finish; nothing new begins."""
+        self._threads.shutdown(wait=True, cancel_futures=True)

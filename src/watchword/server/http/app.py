@@ -1,0 +1,237 @@
+"""The one path that every HTTP request takes, as an ASGI application.
+
+Order, and nothing may be answered out of it: host, path and method, the further door checks (bans, limits), origin,
+identity, content, room in the queue, body, its decoding, handler. Identity comes before content so that without one
+a path that exists and one that does not answer the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+from watchword.core.clock import Clock
+from watchword.core.entropy import Entropy
+from watchword.core.ids import RequestId
+from watchword.errors import (
+    MethodNotAllowedError,
+    NotFoundError,
+    UnavailableError,
+    WatchwordError,
+)
+from watchword.server.context import RequestContext
+from watchword.server.http.admission import Admission
+from watchword.server.http.door import (
+    DoorCheck,
+    canonical_address,
+    check_content,
+    check_origin,
+    printable_user_agent,
+    read_query,
+)
+from watchword.server.http.endpoint import Identify, Request, Route
+from watchword.server.http.headers import Headers
+from watchword.server.http.hosts import HostPolicy
+from watchword.server.http.lifecycle import Lifespan, Ready, health_routes, no_lifespan, run_lifespan
+from watchword.server.http.problem import internal_reply, problem_reply
+from watchword.server.http.reply import Reply
+from watchword.server.http.routing import Place, RouteTable
+from watchword.server.http.wire import ASGIApp, ClientGoneError, Receive, Scope, Send, read_body, send_reply
+from watchword.server.logs import Log
+
+_UNUSABLE_METHODS: Final = frozenset({"TRACE", "CONNECT"})
+_API: Final = "/api/"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of one request so far; for the log line at its end."""
+
+    context: RequestContext
+    method: str
+    headers: Headers
+    place: Place | None = None
+    extra: dict[str, str] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
+
+
+def build_app(
+    routes: Sequence[Route],
+    *,
+    hosts: HostPolicy,
+    identify: Identify,
+    clock: Clock,
+    entropy: Entropy,
+    admission: Admission,
+    log: Log,
+    ready: Ready,
+    door: Sequence[DoorCheck] = (),
+    lifespan: Lifespan | None = None,
+) -> ASGIApp:
+    """The application that serves `routes`, `/health/live` and `/health/ready`.
+
+    `door` are further checks, in order, for every request, known path or not. `lifespan` is entered before the first
+    request and left after the last. Raises `ValueError` for routes that contradict each other.
+    """
+    table = RouteTable([*routes, *health_routes(ready)])
+    return App(table, hosts, identify, clock, entropy, admission, log, tuple(door), lifespan or no_lifespan)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """See `build_app`."""
+
+    table: RouteTable
+    hosts: HostPolicy
+    identify: Identify
+    clock: Clock
+    entropy: Entropy
+    admission: Admission
+    log: Log
+    door: tuple[DoorCheck, ...]
+    lifespan: Lifespan
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await run_lifespan(self.lifespan, receive, send, self.log)
+        else:
+            raise RuntimeError(f"no {scope['type']} here")
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = self.clock.monotonic()
+        exchange = self._begin(scope)
+        try:
+            reply = await self._answer(exchange, scope, receive)
+        except ClientGoneError:
+            self._log(exchange, 0, began)
+            return
+        await send_reply(send, reply, exchange.context.request_id)
+        self._log(exchange, reply.status, began)
+
+    def _begin(self, scope: Scope) -> Exchange:
+        now = self.clock.now()
+        address, agent = _address_of(scope["client"]), ""
+        context = RequestContext(
+            request_id=RequestId.new(now, self.entropy), now=now, address=address, user_agent=agent
+        )
+        return Exchange(context, scope["method"], Headers(()))
+
+    async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
+        """The reply, whatever happens, unless the caller is gone."""
+        request_id = exchange.context.request_id
+        try:
+            return await self._handle(exchange, scope, receive)
+        except ClientGoneError:
+            raise
+        except WatchwordError as error:
+            reply = problem_reply(error, request_id, headers=exchange.extra)
+            exchange.why = _why(error)
+            if reply.status == 500:  # noqa: PLR2004  # a fault of ours: where it came from is worth a line
+                self.log.fault("http.fault", error, request=str(request_id))
+            return reply
+        except Exception as error:  # noqa: BLE001  # the last line: one bad request must not show or end anything
+            self.log.fault("http.fault", error, request=str(request_id))
+            return internal_reply(request_id)
+
+    async def _handle(self, exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
+        exchange.headers = headers = Headers(scope["headers"])
+        self.hosts.check(headers.raw(b"host"))
+        exchange.context = _with_user_agent(exchange.context, printable_user_agent(headers))
+        exchange.place, parameters = self.table.find(scope["raw_path"].decode("latin-1"))
+        route = exchange.place.find(exchange.method) if exchange.place else None
+        request = Request(
+            context=exchange.context,
+            headers=headers,
+            authorization=headers.get("authorization"),
+            path_parameters=parameters,
+            query={},
+        )
+        for check in self.door:
+            await check(request, route)
+        if route is None:
+            raise await self._nothing_here(exchange, request, scope)
+        check_origin(exchange.method, headers, self.hosts)
+        identity = await self.identify(request) if route.auth else None
+        check_content(route, headers)
+        query = read_query(route, scope["query_string"])
+        return await self._run(route, request, identity, query, receive)
+
+    async def _nothing_here(self, exchange: Exchange, request: Request, scope: Scope) -> WatchwordError:
+        """The error for a path or method that leads nowhere; the same 401 for all of the API without an identity."""
+        place = exchange.place
+        if place is None:
+            if exchange.method in _UNUSABLE_METHODS:
+                exchange.extra["allow"] = ""
+                return MethodNotAllowedError()
+            if _is_api(scope["raw_path"]):
+                await self.identify(request)
+            return NotFoundError()
+        if place.guarded:
+            await self.identify(request)
+        exchange.extra["allow"] = place.allow
+        return MethodNotAllowedError()
+
+    async def _run(
+        self, route: Route, request: Request, identity: Any, query: Mapping[str, str], receive: Receive
+    ) -> Reply:
+        if not route.costly:
+            body = route.decode(await read_body(receive, route.max_body)) if route.body else None
+            return await route.handler(_complete(request, identity, query, body))
+        self.admission.check()
+        # The body first, the place in the queue after it: a slow sender must not hold one.
+        data = await read_body(receive, route.max_body) if route.body else b""
+        async with self.admission:
+            return await route.handler(_complete(request, identity, query, route.decode(data)))
+
+    def _log(self, exchange: Exchange, status: int, began: float) -> None:
+        self.log.info(
+            "http.request",
+            method=exchange.method,
+            route=exchange.place.template if exchange.place else None,
+            status=status or None,
+            ms=(self.clock.monotonic() - began) * 1000,
+            request=str(exchange.context.request_id),
+            address=exchange.context.address,
+            **exchange.why,
+        )
+
+
+def _complete(request: Request, identity: Any, query: Mapping[str, str], body: Any) -> Request:
+    return Request(
+        context=request.context,
+        headers=request.headers,
+        authorization=request.authorization,
+        path_parameters=request.path_parameters,
+        body=body,
+        identity=identity,
+        query=query,
+    )
+
+
+def _with_user_agent(context: RequestContext, user_agent: str) -> RequestContext:
+    return RequestContext(
+        request_id=context.request_id, now=context.now, address=context.address, user_agent=user_agent
+    )
+
+
+def _is_api(raw_path: bytes) -> bool:
+    """Whether a path lies under the API in any spelling that some other server might fold into it."""
+    return raw_path.lower().startswith(_API.encode())
+
+
+_cached_address = lru_cache(maxsize=4096)(canonical_address)
+
+
+def _address_of(client: tuple[str, int] | None) -> str:
+    return _cached_address(client[0]) if client else ""
+
+
+def _why(error: WatchwordError) -> dict[str, str]:
+    """What our log says of an error: its code, and the reason that the peer is not told. Never a decoder's text."""
+    why = {"code": error.code.value}
+    reason = getattr(error, "reason", "")
+    if not reason and isinstance(error, UnavailableError):
+        reason = error.detail
+    return {**why, "reason": reason} if reason else why

@@ -1,0 +1,93 @@
+"""The checks that every request passes before a byte of its body is read. Each raises, or lets the request on."""
+
+import ipaddress
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+from urllib.parse import parse_qsl
+
+from watchword.errors import ForbiddenError, MalformedError, TooLargeError, UnsupportedMediaError
+from watchword.server.http.endpoint import Request, Route
+from watchword.server.http.headers import Headers
+from watchword.server.http.hosts import HostPolicy
+
+DoorCheck = Callable[[Request, Route | None], Awaitable[None]]
+"""A further check: the request (no body, no identity yet) and its route, None where nothing lies at its path."""
+
+_MEDIA: Final = re.compile(rb'application/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?', re.IGNORECASE)
+_MAX_QUERY_FIELDS: Final = 16
+_MAX_USER_AGENT: Final = 200
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+_NO_QUERY: Final[Mapping[str, str]] = {}
+
+
+def check_origin(method: str, headers: Headers, hosts: HostPolicy) -> None:
+    """Raise `ForbiddenError` for a request that changes something and that another site's page makes.
+
+    No cookie of ours is read here, but a page must not drive an API that a later cookie may open (FAULTS A13, A14).
+    """
+    if method in _SAFE_METHODS:
+        return
+    origin = headers.raw(b"origin")
+    if origin is not None and not hosts.is_own_origin(origin):
+        raise ForbiddenError("requests of other origins are not accepted")
+    if headers.raw(b"sec-fetch-site") in {b"cross-site", b"same-site"}:
+        raise ForbiddenError("requests of other origins are not accepted")
+
+
+def check_content(route: Route, headers: Headers) -> None:
+    """Raise unless the body that the headers announce is one that `route` reads: JSON, plain, and small enough."""
+    length = headers.raw(b"content-length")
+    has_body = length not in {None, b"0"} or headers.raw(b"transfer-encoding") is not None
+    if headers.raw(b"content-encoding") is not None:
+        raise UnsupportedMediaError("compressed bodies are not accepted")
+    if route.body is None:
+        if has_body:
+            raise MalformedError("no body is expected here")
+        return
+    media = headers.raw(b"content-type")
+    if media is None or not _MEDIA.fullmatch(media):
+        raise UnsupportedMediaError("the body must be application/json")
+    if length is not None and int(length) > route.max_body:
+        raise TooLargeError
+
+
+def read_query(route: Route, query: bytes) -> Mapping[str, str]:
+    """The parameters of the query string. Raises `MalformedError` unless `route` declares each, and it stands once.
+
+    The error never repeats the query: people put passwords there (FAULTS C22).
+    """
+    if not query:
+        return _NO_QUERY
+    if not route.query:
+        raise MalformedError("no query string is accepted here")
+    try:
+        pairs = parse_qsl(
+            query.decode("ascii"), True, True, errors="strict", max_num_fields=_MAX_QUERY_FIELDS
+        )
+    except ValueError:
+        raise MalformedError("the query string does not parse") from None
+    found = dict(pairs)
+    if (
+        len(found) != len(pairs)
+        or not found.keys() <= route.query
+        or not all(map(str.isprintable, found.values()))
+    ):
+        raise MalformedError("the query string has a parameter that is not accepted here")
+    return found
+
+
+def canonical_address(host: str) -> str:
+    """The text form of RFC 5952, IPv4-mapped IPv6 folded to IPv4, scope ids dropped."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return ""  # a Unix socket has no address
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def printable_user_agent(headers: Headers) -> str:
+    """At most 200 printable characters of it."""
+    text = (headers.get("user-agent") or "")[:_MAX_USER_AGENT]
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))

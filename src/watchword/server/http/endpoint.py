@@ -1,0 +1,85 @@
+"""What a capability declares for each of its paths, and what its handler is given."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Final
+
+import msgspec
+
+from watchword.core.encoding import decode_json
+from watchword.errors import MalformedError
+from watchword.server.context import RequestContext
+from watchword.server.http.headers import Headers
+from watchword.server.http.reply import Reply
+
+MAX_BODY: Final = 65_536
+"""DESIGN 6: 64 kB on authentication paths, which all of ours are for now."""
+METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+_PATH: Final = re.compile(r"/|(?:/(?:[A-Za-z0-9._~-]+|\{[a-z_]+\}))+")
+_MAX_REASON: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request that passed the door. `body` is the route's struct, `identity` what the app's `identify` returned."""
+
+    context: RequestContext
+    headers: Headers
+    authorization: str | None = None
+    body: Any = None
+    identity: Any = None
+    path_parameters: Mapping[str, str]
+    query: Mapping[str, str]
+
+
+Handler = Callable[[Request], Awaitable[Reply]]
+Identify = Callable[[Request], Awaitable[Any]]
+"""From the headers of a request (`body` and `identity` are None) to who it is, else raises `UnauthenticatedError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method on one path.
+
+    `path` may hold parameters as whole segments, `/api/sessions/{session}`. `body` is a msgspec struct that forbids
+    unknown fields; without one, a body is refused. `query` names the parameters that may stand in the query string,
+    each at most once; without any, a query string is refused. A `costly` handler waits its turn in `Admission`.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    _: KW_ONLY
+    body: type[msgspec.Struct] | None = None
+    max_body: int = MAX_BODY
+    auth: bool = False
+    costly: bool = False
+    query: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS or not _PATH.fullmatch(self.path):
+            raise ValueError(f"not a route: {self.method} {self.path}")
+        if self.body is not None and not self.body.__struct_config__.forbid_unknown_fields:
+            raise ValueError(f"{self.body.__name__} accepts unknown fields")
+        if self.body is not None and self.method == "GET":
+            raise ValueError(f"GET {self.path} cannot have a body")
+
+    @property
+    def changes_state(self) -> bool:
+        return self.method != "GET"
+
+    def decode(self, data: bytes) -> Any:
+        """The struct in `data`. Raises `MalformedError`, `TooLargeError`."""
+        if self.body is None:
+            return None
+        value = decode_json(data, max_size=self.max_body)
+        try:
+            return msgspec.convert(value, self.body, strict=True)
+        except msgspec.ValidationError as error:
+            raise MalformedError(_for_the_peer(str(error))) from None
+
+
+def _for_the_peer(text: str) -> str:
+    """A sentence about the caller's own input: cut, and without anything a terminal would obey."""
+    return "".join(character if character.isprintable() else "?" for character in text[:_MAX_REASON])

@@ -1,0 +1,48 @@
+"""What belongs to the server as a whole: starting, stopping, and saying how it is."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from watchword.errors import UnavailableError
+from watchword.server.http.endpoint import Request, Route
+from watchword.server.http.reply import Reply
+from watchword.server.http.wire import Receive, Send
+from watchword.server.logs import Log
+
+Ready = Callable[[], Awaitable[bool]]
+"""Whether the server can do its work now."""
+Lifespan = Callable[[], AbstractAsyncContextManager[None]]
+
+
+def health_routes(ready: Ready) -> list[Route]:
+    async def live(_request: Request) -> Reply:
+        return Reply.json({"status": "live"})
+
+    async def is_ready(_request: Request) -> Reply:
+        if not await ready():
+            raise UnavailableError
+        return Reply.json({"status": "ready"})
+
+    return [Route("GET", "/health/live", live), Route("GET", "/health/ready", is_ready)]
+
+
+@asynccontextmanager
+async def no_lifespan() -> AsyncIterator[None]:
+    yield
+
+
+async def run_lifespan(lifespan: Lifespan, receive: Receive, send: Send, log: Log) -> None:
+    """The ASGI lifespan protocol around `lifespan`."""
+    await receive()
+    begun = False
+    try:
+        async with lifespan():
+            begun = True
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+    except Exception as error:  # noqa: BLE001  # the protocol wants a message in place of an exception
+        log.fault("server.lifespan", error)
+        step = "shutdown" if begun else "startup"
+        await send({"type": f"lifespan.{step}.failed", "message": ""})
+    else:
+        await send({"type": "lifespan.shutdown.complete"})

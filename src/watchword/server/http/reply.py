@@ -1,0 +1,30 @@
+"""What a handler answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from watchword.core.encoding import encode_json
+
+JSON_TYPE: Final = "application/json"
+_NO_HEADERS: Final[Mapping[str, str]] = {}
+_JSON_HEADERS: Final[Mapping[str, str]] = {"content-type": JSON_TYPE}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer. Header names are lower case; they replace the edge's defaults of the same name."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def json(cls, value: Any, status: int = 200, *, headers: Mapping[str, str] = _NO_HEADERS) -> Self:
+        """`value` as compact JSON."""
+        return cls(status, encode_json(value), {**_JSON_HEADERS, **headers} if headers else _JSON_HEADERS)
+
+    @classmethod
+    def empty(cls, status: int = 204, *, headers: Mapping[str, str] = _NO_HEADERS) -> Self:
+        """No body."""
+        return cls(status, b"", headers)

@@ -1,0 +1,68 @@
+"""From method and raw path to a route. A path has one spelling: no decoding, no normalising, no redirects."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from starlette.routing import compile_path
+
+from watchword.server.http.endpoint import Route
+
+_SEGMENT: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*")
+"""What may stand for a path parameter: no dot segments, no escapes, no parameters after a semicolon."""
+_NO_PARAMETERS: Final[Mapping[str, str]] = {}
+
+
+@dataclass(slots=True)
+class Place:
+    """All routes of one path."""
+
+    template: str
+    routes: dict[str, Route] = field(default_factory=dict)
+
+    @property
+    def allow(self) -> str:
+        methods = set(self.routes)
+        return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+
+    @property
+    def guarded(self) -> bool:
+        """Whether nothing of this path may be seen without an identity, not even which methods it has."""
+        return all(route.auth for route in self.routes.values())
+
+    def find(self, method: str) -> Route | None:
+        return self.routes.get("GET" if method == "HEAD" else method)
+
+
+class RouteTable:
+    """Exact paths by dictionary; parametrised ones by Starlette's patterns, in the order given."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        """Raise `ValueError` when a method of a path is declared twice."""
+        self._exact: dict[str, Place] = {}
+        self._patterns: list[tuple[re.Pattern[str], Place]] = []
+        places: dict[str, Place] = {}
+        for route in routes:
+            place = places.setdefault(route.path, Place(route.path))
+            if place.routes.setdefault(route.method, route) is not route:
+                raise ValueError(f"{route.method} {route.path} is declared twice")
+        for path, place in places.items():
+            self._add(path, place)
+
+    def _add(self, path: str, place: Place) -> None:
+        if "{" in path:
+            self._patterns.append((compile_path(path)[0], place))
+        else:
+            self._exact[path] = place
+
+    def find(self, raw_path: str) -> tuple[Place | None, Mapping[str, str]]:
+        """The place of exactly this path, and its parameters."""
+        place = self._exact.get(raw_path)
+        if place is not None:
+            return place, _NO_PARAMETERS
+        for pattern, candidate in self._patterns:
+            match = pattern.match(raw_path)
+            if match and all(_SEGMENT.fullmatch(value) for value in match.groups()):
+                return candidate, match.groupdict()
+        return None, _NO_PARAMETERS
