@@ -57,6 +57,11 @@ def parse_certificate(der: bytes) -> x509.Certificate:
     return certificate
 
 
+def encode_certificate(certificate: x509.Certificate) -> bytes:
+    """DER."""
+    return certificate.public_bytes(Encoding.DER)
+
+
 def root_fingerprint(certificate: x509.Certificate) -> bytes:
     """SHA-256 of the SubjectPublicKeyInfo, 32 bytes: the same for every certificate of one key (RFC 7469)."""
     spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
