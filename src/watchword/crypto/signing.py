@@ -14,12 +14,6 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
 
 from watchword.core.encoding import decode_b64u_sized, encode_b64u, encode_canonical_json
 from watchword.core.secret import Secret
@@ -131,6 +125,9 @@ class TokenSigningKey:
     @classmethod
     def from_private_bytes(cls, data: Secret) -> Self:
         """Read an unencrypted PKCS #8 key in DER; `MalformedError` for anything but a P-256 key."""
+        # 25 ms to load, and applications that only verify never need it
+        from cryptography.hazmat.primitives.serialization import load_der_private_key  # noqa: PLC0415  # see above
+
         try:
             key = load_der_private_key(data.reveal(), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -140,6 +137,12 @@ class TokenSigningKey:
         return cls(key)
 
     def to_private_bytes(self) -> Secret:
+        from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415  # as in `from_private_bytes`
+            Encoding,
+            NoEncryption,
+            PrivateFormat,
+        )
+
         return Secret(self._key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
 
     @property

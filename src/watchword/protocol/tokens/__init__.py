@@ -1,6 +1,6 @@
 """Access tokens (docs/protocol/tokens.md): issued by the server, verified by applications without asking it.
 
-Steps have the same numbers in the document, in `Step` and in the tests. Needs `cryptography` and nothing else,
+Steps have the same numbers in the document, in `Step` and in the tests. Needs `cryptography` alone,
 since applications import it. `UnverifiedToken` has no claims; only its `verify` gives a `VerifiedClaims`.
 """
 

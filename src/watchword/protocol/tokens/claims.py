@@ -55,7 +55,7 @@ class AccessClaims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedClaims(AccessClaims):
-    """Claims of a token whose signature, issuer, audience and times hold: made by `UnverifiedToken.verify`."""
+    """Claims of a token whose signature, issuer, audience and times hold; made by `verify` alone."""
 
 
 def parse_claims(payload: bytes) -> VerifiedClaims:

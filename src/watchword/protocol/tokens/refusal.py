@@ -6,7 +6,7 @@ from watchword.errors import UnauthenticatedError
 
 
 class Step(enum.IntEnum):
-    """The steps of docs/protocol/tokens.md, in the order in which they are taken; the first to fail refuses."""
+    """The steps of docs/protocol/tokens.md, in order; the first that fails refuses."""
 
     # Reading, without a key.
     SIZE = 1

@@ -22,7 +22,7 @@ _KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 
 class UnverifiedToken:
-    """A token of the right form. It has a key id, to choose the key by, and no claims: `verify` gives them."""
+    """A token of the right form. It has a key id, to choose the key by, and no claims until `verify`."""
 
     __slots__ = ("_message", "_payload", "_signature", "kid")
 
@@ -77,7 +77,7 @@ class UnverifiedToken:
 
 @functools.lru_cache(maxsize=32)  # every token of one key has the same header; refusals are not kept
 def _parse_header(data: bytes) -> str:
-    """Steps 4 to 8: the key id. Nothing else in a header means anything to us, so nothing else may stand in it."""
+    """Steps 4 to 8: the key id. Nothing else in a header means anything, so nothing else may stand there."""
     try:
         header = decode_json(data)
     except (MalformedError, TooLargeError):
