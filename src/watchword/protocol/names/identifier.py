@@ -1,0 +1,46 @@
+"""What somebody types to log in, as one key for lookup and for counting failures.
+
+Lenient where registration is strict: spaces around it and full-width letters are forgiven, and a name that no
+account can have gets a key too, so that the caller does the same work for it as for an unknown one.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+
+from precis_i18n import get_profile
+
+from watchword.protocol.names.email import parse_email
+from watchword.protocol.names.reasons import InvalidNameError
+from watchword.protocol.names.username import canonical_key, check_text, enforce_username
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identifier:
+    """`u:` and the key of a user name, `e:` and that of an address, or `x:` and text that no account has."""
+
+    key: str
+
+
+def parse_identifier(text: str) -> Identifier:
+    """Never refuses a text for what it says.
+
+    Raises `InvalidNameError` (a `MalformedError`) for what is not a string, has lone surrogates, or more than
+    256 code points.
+    """
+    typed = _map_width(check_text(text).strip())
+    if "@" in typed:
+        return Identifier(key=_email_key(typed))
+    enforced = enforce_username(typed)
+    return Identifier(key=f"x:{typed}" if enforced is None else f"u:{canonical_key(enforced)}")
+
+
+def _email_key(typed: str) -> str:
+    try:
+        return f"e:{parse_email(typed).key}"
+    except InvalidNameError:
+        return f"x:{typed}"
+
+
+def _map_width(text: str) -> str:
+    """RFC 8265, section 3.3.1, step 1, before the question whether there is an `@`."""
+    return unicodedata.normalize("NFC", str(get_profile("UsernameCaseMapped").width_mapping_rule(text)))
