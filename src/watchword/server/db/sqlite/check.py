@@ -1,0 +1,128 @@
+"""The full check: every page read and verified, the trees walked, and no page lost to zeros."""
+
+import asyncio
+import logging
+import mmap
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from watchword.errors import DamagedError
+from watchword.server.db.sqlite.connection import PAGE_SIZE, configure, connect
+from watchword.server.db.sqlite.faults import Fault, classify
+from watchword.server.db.sqlite.state import ServingState
+from watchword.server.db.sqlite.worker import Worker
+
+FOREGROUND_SIZE: Final = 50 * 1024 * 1024
+"""Up to this many bytes the check runs before the server is ready; above, in the background."""
+_FREELIST_HEAD: Final = 32  # offset in page 1: number of the first trunk page, then the count
+_HEADER: Final = b"SQLite format 3\0"
+_LOOKS: Final = 3
+_BETWEEN_LOOKS: Final = 2.0  # seconds, longer than a checkpoint takes
+
+_log = logging.getLogger(__name__)
+
+
+def is_small(path: Path) -> bool:
+    return path.stat().st_size <= FOREGROUND_SIZE
+
+
+def check_whole(connection: apsw.Connection, path: Path) -> None:
+    """Check everything, with nobody else at work; leaves the log written back.
+
+    Raises:
+        DamagedError: with the first finding.
+    """
+    check_structure(connection)
+    try:
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.Error as error:
+        if classify(error) is not Fault.ENGINE:
+            raise
+        _log.warning("the log could not be written back (%s): pages of zeros are not looked for", error)
+        return
+    check_zeros(path)
+
+
+def check_in_background(path: Path, state: ServingState, loop: asyncio.AbstractEventLoop) -> None:
+    """Check everything on a thread while the server serves; a finding ends the writing."""
+    worker = Worker("watchword-check", loop)
+
+    def done(outcome: BaseException | None) -> None:
+        if isinstance(outcome, DamagedError):
+            state.fail(outcome, cause="full check")
+        elif isinstance(outcome, BaseException):
+            state.judge(outcome)
+
+    worker.submit(lambda: _check_while_serving(path), done)
+    worker.stop()
+
+
+def _check_while_serving(path: Path) -> None:
+    connection = connect(path)
+    try:
+        configure(connection, writes=False)
+        check_structure(connection)
+    finally:
+        connection.close(True)
+    for look in range(1, _LOOKS + 1):  # a checkpoint under way can make a page in use look empty for a moment
+        try:
+            check_zeros(path)
+        except DamagedError:
+            if look == _LOOKS:
+                raise
+            time.sleep(_BETWEEN_LOOKS)
+        else:
+            return
+
+
+def check_structure(connection: apsw.Connection) -> None:
+    """SQLite's own check, which reads every page in use and so verifies its checksum; foreign keys too.
+
+    Raises:
+        DamagedError: with the first finding.
+    """
+    findings = connection.execute("pragma integrity_check(1)").fetchall()
+    if findings != [("ok",)]:
+        raise DamagedError(f"The database is damaged: {str(findings[0][0])[:200]}")
+    if connection.execute("pragma foreign_key_check").fetchone() is not None:
+        raise DamagedError("The database is damaged: a row refers to one that is missing.")
+
+
+def check_zeros(path: Path) -> None:
+    """Raise `DamagedError` for a page of zeros that is in use: its checksum, of zeros, is zero and so seems right.
+
+    Reads the main file only: what is still in the log is not seen.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size == 0:
+            return
+        with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data:
+            if data[: len(_HEADER)] != _HEADER:
+                raise DamagedError("The database is damaged: its header is not one.")
+            zeros = bytes(PAGE_SIZE)
+            suspects = {
+                offset // PAGE_SIZE + 1
+                for offset in range(0, size - PAGE_SIZE + 1, PAGE_SIZE)
+                if data[offset : offset + PAGE_SIZE] == zeros
+            }
+            if suspects and suspects - _free_pages(data):
+                raise DamagedError("The database is damaged: a page in use has been zeroed.")
+
+
+def _free_pages(data: mmap.mmap) -> set[int]:
+    """The pages of the freelist (file format, section 1.5); stops at the first number that makes no sense."""
+    free: set[int] = set()
+    pages = len(data) // PAGE_SIZE
+    trunk = int.from_bytes(data[_FREELIST_HEAD : _FREELIST_HEAD + 4], "big")
+    while 0 < trunk <= pages and trunk not in free:
+        free.add(trunk)
+        page = data[(trunk - 1) * PAGE_SIZE : trunk * PAGE_SIZE]
+        count = min(int.from_bytes(page[4:8], "big"), PAGE_SIZE // 4 - 2)
+        free.update(int.from_bytes(page[8 + 4 * n : 12 + 4 * n], "big") for n in range(count))
+        trunk = int.from_bytes(page[:4], "big")
+    return free

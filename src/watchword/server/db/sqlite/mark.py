@@ -1,0 +1,78 @@
+"""The number of the last acknowledged group, kept outside the database.
+
+SQLite ends its recovery at the first frame of the log that is damaged, and says nothing: what was acknowledged after
+it would be gone unseen. So each group moves a counter in the database, and after the commit the same number is
+written here, unsynced (it survives a killed process; after a power cut it may be older, and then claims less). At the
+next start the database must have come at least as far.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Self
+
+import apsw
+
+from watchword.errors import DamagedError
+
+_NUMBER: Final = struct.Struct(">QI")  # the number, CRC-32 of its eight bytes
+SELECT_NUMBER: Final = "select number from commits where id = x''"
+NEXT_NUMBER: Final = (
+    "insert into commits (id, number) values (x'', 1) on conflict (id) do update set number = number + 1 "
+    "returning number"
+)
+
+
+def mark_path(database: Path) -> Path:
+    return database.with_name(database.name + "-mark")
+
+
+class Mark:
+    """One small write for each group, over the one before it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @classmethod
+    def open(cls, database: Path) -> Self:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        return cls(os.open(mark_path(database), flags, 0o600))
+
+    def read(self) -> int:
+        """The number, or 0 where there is none that is whole."""
+        data = os.pread(self._descriptor, _NUMBER.size, 0)
+        if len(data) != _NUMBER.size:
+            return 0
+        number, check = _NUMBER.unpack(data)
+        return int(number) if zlib.crc32(data[:8]) == check else 0
+
+    def write(self, number: int) -> None:
+        packed = number.to_bytes(8, "big")
+        os.pwrite(self._descriptor, _NUMBER.pack(number, zlib.crc32(packed)), 0)
+
+    def check(self, reached: int) -> None:
+        """Raise `DamagedError` when the database ends before the last acknowledged group."""
+        expected = self.read()
+        if reached < expected:
+            raise DamagedError(
+                f"The database has lost acknowledged changes (it is at group {reached}, {expected} was confirmed): "
+                "its write-ahead log is damaged or missing, or an older copy was put in its place. "
+                "Restore a backup; to accept what is there, remove the file that ends in “-mark”."
+            )
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def next_number(execute: Callable[[str], apsw.Cursor]) -> int:
+    """Count one group more, inside its transaction."""
+    return int(execute(NEXT_NUMBER).fetchall()[0][0])  # type: ignore[arg-type]  # the column holds integers
+
+
+def check_reached(connection: apsw.Connection, mark: Mark) -> None:
+    """Raise `DamagedError` when the database behind `connection` ends before `mark`."""
+    has_table = connection.table_exists("main", "commits")
+    rows = connection.execute(SELECT_NUMBER).fetchall() if has_table else []
+    mark.check(int(rows[0][0]) if rows else 0)  # type: ignore[arg-type]  # the column holds integers

@@ -1,0 +1,62 @@
+"""Migrations and the instance id, on SQLite."""
+
+import apsw
+
+from watchword.core.clock import Instant
+from watchword.errors import InvalidConfigError
+from watchword.server.db.dialect import Engine, define
+from watchword.server.db.migrate import (
+    CREATE_TABLE,
+    INSERT_INSTANCE,
+    RECORD,
+    SELECT_APPLIED,
+    Applied,
+    Migration,
+    list_migrations,
+    plan,
+)
+
+
+def migrate(connection: apsw.Connection, *, now: Instant, instance: bytes) -> None:
+    """Bring the schema up to date; a new database becomes `instance`.
+
+    Raises:
+        InvalidConfigError: the database is newer than the code, or not ours.
+    """
+    if not connection.table_exists("main", "schema_migrations"):
+        _check_empty(connection)
+        connection.execute(define(CREATE_TABLE, Engine.SQLITE))
+    rows = connection.execute(SELECT_APPLIED).fetchall()
+    applied = [Applied(number, name, checksum) for number, name, checksum in rows]  # type: ignore[arg-type]  # as declared
+    for migration in plan(list_migrations(), applied):
+        _apply(connection, migration, now)
+    connection.execute(INSERT_INSTANCE, {"value": instance})
+
+
+def _check_empty(connection: apsw.Connection) -> None:
+    if connection.execute("select 1 from sqlite_master").fetchone() is not None:
+        raise InvalidConfigError(
+            "The database has tables, but none of Watchword's: it belongs to something else."
+        )
+
+
+def _apply(connection: apsw.Connection, migration: Migration, now: Instant) -> None:
+    """Run one migration and record it, in one transaction."""
+    connection.execute("begin immediate")
+    try:
+        for _ in connection.execute(define(migration.sql, Engine.SQLITE)):
+            pass  # a script runs statement by statement as its rows are asked for
+        connection.execute(
+            RECORD,
+            {
+                "number": migration.number,
+                "name": migration.name,
+                "checksum": migration.checksum,
+                "applied_at": now,
+            },
+        )
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("rollback")
+        raise
