@@ -16,7 +16,7 @@ import hmac
 from collections.abc import Sequence
 
 from watchword.core.entropy import Entropy
-from watchword.core.secret import Secret
+from watchword.crypto.aead import VersionedKey
 from watchword.server.audit.entry import (
     SALT_SIZE,
     ChainHead,
@@ -34,15 +34,12 @@ from watchword.server.db.unit import Step, Value
 class AuditChain:
     """An `AuditSink` (server/db/unit.py). One writer per node: not for use by several threads at once."""
 
-    def __init__(
-        self, *, node: str, key: Secret, key_version: int, head: ChainHead, entropy: Entropy
-    ) -> None:
-        """`key` is the audit data key of `key_version`; `head` is what the database holds for `node`."""
+    def __init__(self, *, node: str, key: VersionedKey, head: ChainHead, entropy: Entropy) -> None:
+        """`key` is the current audit data key; `head` is what the database holds for `node` (`load_head`)."""
         self._node = node
         self._start = mac_start(node)
-        self._key = chain_key(key)
-        self._key_version = key_version
         self._entropy = entropy
+        self.use_key(key)
         self._durable = self._working = self._before_unit = (head.seq, head.mac)
         self._open = False
 
@@ -56,10 +53,9 @@ class AuditChain:
         seq, mac = self._durable
         return ChainHead(seq=seq, mac=mac)
 
-    def use_key(self, key: Secret, key_version: int) -> None:
-        """MAC later entries with another version of the audit data key; the chain goes on unbroken."""
-        self._key = chain_key(key)
-        self._key_version = key_version
+    def use_key(self, key: VersionedKey) -> None:
+        """MAC later entries with this version of the audit data key; the chain goes on unbroken."""
+        self._key = (key.version, chain_key(key.key))
 
     def begin(self) -> None:
         if self._open:
@@ -72,14 +68,13 @@ class AuditChain:
         if not self._open:
             raise RuntimeError("no transaction is open")
         seq, mac = before = self._working
-        fields = sum(len(event.personal) for event in events)
+        fields = sum([len(event.personal) for event in events])
         salts = self._entropy.bytes(fields * SALT_SIZE) if fields else b""
         steps: list[Step] = []
         for event in events:
-            used = len(event.personal) * SALT_SIZE
             seq += 1
-            step, mac = self._chain(event, seq, mac, salts[:used])
-            salts = salts[used:]
+            step, mac = self._chain(event, seq, mac, salts)
+            salts = salts[len(event.personal) * SALT_SIZE :]
             steps.append(step)
         self._before_unit = before
         self._working = (seq, mac)
@@ -89,12 +84,12 @@ class AuditChain:
         """The insert of one event, and its MAC."""
         tag = event.tag.value
         facts = encode_facts(event.facts)
-        commitments, personal = encode_personal(event.personal, salts) if salts else ("{}", None)
-        version = self._key_version
+        commitments, personal = encode_personal(event.personal, salts) if event.personal else ("{}", None)
+        version, key = self._key
         message = mac_message(
             self._start, seq, event.at, version, tag.encode(), facts.encode(), commitments.encode(), previous
         )
-        mac = hmac.digest(self._key.reveal(), message, "sha256")
+        mac = hmac.digest(key.reveal(), message, "sha256")
         row: dict[str, Value] = {
             "node": self._node,
             "seq": seq,

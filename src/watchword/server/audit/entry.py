@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
@@ -28,7 +28,7 @@ GENESIS: Final = bytes(MAC_SIZE)
 """What stands for the MAC before the first entry."""
 _DOMAIN: Final = b"watchword/v1/audit/entry\0"
 _FIELD_DOMAIN: Final = b"watchword/v1/audit/field\0"
-_NUMBERS: Final = struct.Struct(">QqIHII")  # seq, at, key version; lengths of tag, facts, commitments
+_NUMBERS: Final = struct.Struct(">qqqIII")  # seq, at, key version; lengths of tag, facts, commitments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,8 @@ class ChainHead:
 class AuditEntry:
     """One row as stored, not yet verified. Texts are the stored bytes: what was MAC-ed, never re-encoded.
 
-    `facts`: canonical JSON object of strings and whole numbers. `commitments`: canonical JSON, field name to 64
-    hex digits. `personal`: JSON, field name to [salt in hex, value]; None once erased. `at` is in milliseconds.
+    `at` is in milliseconds. `facts`: canonical JSON, an object of strings and whole numbers. `commitments`:
+    canonical JSON, field to 64 hex digits. `personal`: JSON, field to [salt in hex, value]; None once erased.
     """
 
     node: str
@@ -83,7 +83,7 @@ def chain_key(audit_key: Secret) -> Secret:
 def mac_start(node: str) -> bytes:
     """The part of the MAC's message that is the same for all entries of a node."""
     name = node.encode()
-    return _DOMAIN + len(name).to_bytes(2, "big") + name
+    return _DOMAIN + len(name).to_bytes(4, "big") + name
 
 
 def mac_message(  # noqa: PLR0917  # the fields of one entry in their order, in the path of every login
@@ -105,40 +105,44 @@ def clean(value: str) -> str:
     """`value` as it is stored: cut at MAX_VALUE, lone surrogates (which no encoding can carry) replaced."""
     if len(value) > MAX_VALUE:
         value = value[:MAX_VALUE]
-    if value.isascii():
-        return value
-    return value.encode("utf-8", "replace").decode()
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+
+
+@lru_cache(maxsize=256)  # names are a few dozen, from our own code
+def _member(name: str) -> tuple[str, bytes]:
+    """How a member called `name` begins in JSON, and how the message of its commitment does."""
+    return f"{encode_basestring_ascii(name)}:", _FIELD_DOMAIN + name.encode() + b"\0"
 
 
 def commit_field(salt: bytes, name: str, value: str) -> str:
     """The commitment of one personal field, 64 hex digits. It binds by SHA-256 and hides by the salt."""
-    return hashlib.sha256(b"%b%b%b\0%b" % (_FIELD_DOMAIN, salt, name.encode(), value.encode())).hexdigest()
-
-
-_quote = lru_cache(maxsize=256)(encode_basestring_ascii)  # member names: a few dozen, from our own code
-
-
-def _encode_fact(fact: str | int) -> str:
-    return encode_basestring_ascii(clean(fact)) if isinstance(fact, str) else int.__repr__(fact)
+    return hashlib.sha256(_member(name)[1] + salt + value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def encode_facts(facts: Mapping[str, str | int]) -> str:
     """Canonical JSON: sorted names, ASCII, no spaces."""
-    members = [f"{_quote(name)}:{_encode_fact(fact)}" for name, fact in sorted(facts.items())]
-    return f"{{{','.join(members)}}}"
+    members: list[str] = []
+    for name in sorted(facts):
+        fact = facts[name]
+        text = encode_basestring_ascii(clean(fact)) if isinstance(fact, str) else int.__repr__(fact)
+        members.append(_member(name)[0] + text)
+    return "{" + ",".join(members) + "}"
 
 
 def encode_personal(personal: Mapping[str, str], salts: bytes) -> tuple[str, str]:
     """The commitments and the erasable column. Fields, in order of name, take SALT_SIZE of `salts` each."""
     commitments: list[str] = []
     values: list[str] = []
-    for place, (name, raw) in enumerate(sorted(personal.items())):
-        value = clean(raw)
-        salt = salts[place * SALT_SIZE : (place + 1) * SALT_SIZE]
-        quoted = _quote(name)
-        commitments.append(f'{quoted}:"{commit_field(salt, name, value)}"')
-        values.append(f'{quoted}:["{salt.hex()}",{encode_basestring_ascii(value)}]')
-    return f"{{{','.join(commitments)}}}", f"{{{','.join(values)}}}"
+    start = 0
+    for name in sorted(personal):
+        value = clean(personal[name])
+        salt = salts[start : start + SALT_SIZE]
+        start += SALT_SIZE
+        member, message = _member(name)
+        # `commit_field`, written out: it runs several times in every login
+        commitments.append(f'{member}"{hashlib.sha256(message + salt + value.encode()).hexdigest()}"')
+        values.append(f'{member}["{salt.hex()}",{encode_basestring_ascii(value)}]')
+    return "{" + ",".join(commitments) + "}", "{" + ",".join(values) + "}"
 
 
 def decode_object(text: str) -> dict[str, object]:
@@ -176,12 +180,30 @@ def decode_commitments(text: str) -> dict[str, str]:
     return {name: _only_text(value) for name, value in members.items()}
 
 
-def mismatched_fields(entry: AuditEntry) -> Iterable[str]:
-    """The personal fields still stored that are not what was committed to. Raises `MalformedError`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonalState:
+    """The committed fields that are erased, and the stored ones that are not what was committed to."""
+
+    erased: frozenset[str]
+    mismatched: tuple[str, ...]
+
+
+NOTHING_PERSONAL: Final = PersonalState(erased=frozenset(), mismatched=())
+
+
+def inspect_personal(entry: AuditEntry) -> PersonalState:
+    """Compare the erasable column with the commitments. Raises `MalformedError`."""
+    if entry.personal is None and entry.commitments == "{}":
+        return NOTHING_PERSONAL
     commitments = decode_commitments(entry.commitments)
-    for name, (salt, value) in decode_personal(entry.personal).items():
-        if commitments.get(name) != commit_field(salt, name, value):
-            yield name
+    fields = decode_personal(entry.personal)
+    mismatched = [
+        name
+        for name, (salt, value) in fields.items()
+        if commitments.get(name) != commit_field(salt, name, value)
+    ]
+    erased = frozenset(commitments.keys() - fields.keys())
+    return PersonalState(erased=erased, mismatched=tuple(mismatched))
 
 
 def _only_text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What an audit entry says. Tags are `subject:object:action`; values are never credentials, tokens or plaintext."""
+"""What an audit entry says. Tags are `subject:object:action`; values are never credentials or plaintext."""
 
 import enum
 from collections.abc import Mapping
@@ -37,8 +37,8 @@ class AuditTag(enum.StrEnum):
 class AuditEvent:
     """One thing that happened.
 
-    `facts` are ids, codes and numbers that stay for ever. `personal` (address, username, device name, user agent) is
-    stored beside salted commitments, so that it can be erased later and the chain still verifies.
+    `facts` are ids, codes and numbers that stay for ever. `personal` (address, username, device name, user agent)
+    is stored beside salted commitments, so that it can be erased later and the chain still verifies.
     """
 
     tag: AuditTag

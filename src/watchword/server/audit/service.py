@@ -1,0 +1,219 @@
+"""Reading, verifying and erasing. Writing is `AuditChain`, which the database's writer calls."""
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from watchword.core.clock import Clock
+from watchword.errors import DamagedError, MalformedError
+from watchword.server.audit.checkpoint_file import CheckpointFile, read_checkpoints
+from watchword.server.audit.checkpoints import Checkpoint, VerifyingKeys
+from watchword.server.audit.entry import AuditEntry, ChainHead
+from watchword.server.audit.erase import Erasure
+from watchword.server.audit.model import AuditEvent, AuditTag
+from watchword.server.audit.scan import scan
+from watchword.server.audit.sql import parse_row, set_personal
+from watchword.server.audit.store import AuditStore
+from watchword.server.audit.verify import AuditKeys, ChainVerifier, KeyRing, Problem, ProblemKind
+from watchword.server.db.unit import Row, Unit
+
+MAX_TAIL: Final = 1000
+MAX_PROBLEMS: Final = 1000
+"""Enough to see what happened; a report of ten million lines would fill the memory."""
+_ERASE_WINDOW: Final = 500
+_END_OF_TIME: Final = (1 << 63) - 1
+
+Progress = Callable[[int], None]
+"""Told how many entries have been checked so far."""
+Heads = Mapping[str, ChainHead]
+
+
+@dataclass(slots=True, kw_only=True)
+class AuditReport:
+    """What a verification found."""
+
+    entries: int = 0
+    erased: int = 0
+    """Entries of which personal values were erased. That is no damage."""
+    checkpoints: int = 0
+    heads: dict[str, ChainHead] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    more_problems: int = 0
+    """How many there are beyond MAX_PROBLEMS."""
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+    def add(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            if len(self.problems) < MAX_PROBLEMS:
+                self.problems.append(problem)
+            else:
+                self.more_problems += 1
+
+
+class AuditService:
+    """`live` gives the heads that the running server knows by itself: a cut behind them is found at once."""
+
+    def __init__(
+        self,
+        *,
+        store: AuditStore,
+        keys: AuditKeys,
+        verifying_keys: VerifyingKeys,
+        checkpoints: CheckpointFile,
+        clock: Clock,
+        live: Callable[[], Heads] = dict,
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._verifying_keys = verifying_keys
+        self._checkpoints = checkpoints
+        self._clock = clock
+        self._live = live
+
+    async def tail(self, limit: int = 50, after: Mapping[str, int] | None = None) -> list[AuditEntry]:
+        """The newest entries; or, with `after` (node to sequence number), the next ones behind those.
+
+        At most `limit` (up to MAX_TAIL). Each node's entries stand in their order; nodes are merged by time.
+        Raises `DamagedError` when a row cannot be read: then `verify` says which.
+        """
+        limit = max(0, min(limit, MAX_TAIL))
+        try:
+            chains = [await self._part(node, limit, after) for node in await self._nodes()]
+        except (MalformedError, UnicodeDecodeError):
+            raise DamagedError("an audit entry cannot be read; verify the trail") from None
+        merged = list(heapq.merge(*chains, key=lambda entry: entry.at))
+        return merged[:limit] if after is not None else merged[len(merged) - limit :]
+
+    async def follow(
+        self, after: Mapping[str, int] | None = None, *, every: float = 0.5
+    ) -> AsyncIterator[AuditEntry]:
+        """Entries as they appear, for ever; from now on without `after`. Looks again after `every` seconds."""
+        seen = dict(after) if after is not None else await self._ends()
+        while True:
+            found = await self.tail(MAX_TAIL, seen)
+            for entry in found:
+                seen[entry.node] = entry.seq
+                yield entry
+            if len(found) < MAX_TAIL:
+                await asyncio.sleep(every)
+
+    async def verify(self, progress: Progress | None = None, *, known: Heads | None = None) -> AuditReport:
+        """Check every entry and every checkpoint, page by page, beside the running server.
+
+        `known` are heads that somebody wrote down elsewhere: held against the trail as checkpoints are.
+        """
+        report = AuditReport()
+        demanded = [*self._live().items(), *(known or {}).items()]  # before reading: what came later may miss
+        signed = await asyncio.to_thread(self._read_checkpoints, report)
+        for node, head in demanded:
+            report.add(_demand(signed, node, head))
+        nodes = await self._store.nodes()
+        for found in nodes:
+            if not isinstance(found, str):
+                report.add([Problem(kind=ProblemKind.MALFORMED, detail="a node's name is not text")])
+        for name in sorted({node for node in nodes if isinstance(node, str)} | signed.keys()):
+            await self._verify_chain(name, signed.get(name, {}), report, progress)
+        return report
+
+    async def erase_personal(self, erasure: Erasure) -> int:
+        """Erase the selected values; returns how many. Each step and its audit entry are one transaction."""
+        erased = 0
+        for node, end in (await self._ends()).items():
+            for after in range(0, end, _ERASE_WINDOW):
+                erased += await self._erase_window(node, after, min(after + _ERASE_WINDOW, end), erasure)
+        return erased
+
+    async def _nodes(self) -> list[str]:
+        return [node for node in await self._store.nodes() if isinstance(node, str)]
+
+    async def _ends(self) -> dict[str, int]:
+        newest = {node: await self._store.newest(node, limit=1) for node in await self._nodes()}
+        return {node: parse_row(rows[0]).seq for node, rows in newest.items() if rows}
+
+    async def _part(self, node: str, limit: int, after: Mapping[str, int] | None) -> list[AuditEntry]:
+        if after is None:
+            return _parse_all(await self._store.newest(node, limit=limit))
+        return _parse_all(await self._store.page(node, start=after.get(node, 0) + 1, limit=limit))
+
+    def _read_checkpoints(self, report: AuditReport) -> dict[str, dict[int, bytes]]:
+        signed: dict[str, dict[int, bytes]] = {}
+        last: dict[str, int] = {}
+        for line, found in read_checkpoints(self._checkpoints.paths, self._verifying_keys):
+            if isinstance(found, Problem):
+                report.add([found])
+                continue
+            report.checkpoints += 1
+            report.add(_check_order(found, last.get(found.node, 0), line))
+            report.add(_demand(signed, found.node, found.head, line))
+            last[found.node] = found.head.seq
+        if not report.checkpoints:
+            report.add([Problem(kind=ProblemKind.NO_CHECKPOINTS, detail="there are no checkpoints")])
+        return signed
+
+    async def _verify_chain(
+        self, node: str, signed: Mapping[int, bytes], report: AuditReport, progress: Progress | None
+    ) -> None:
+        verifier = ChainVerifier(node=node, keys=KeyRing(self._keys), checkpoints=signed)
+        before = report.entries
+        async for page in scan(self._store, node):
+            for seq, found in page:
+                report.add(_check(verifier, seq, found))
+            report.entries = before + verifier.entries
+            if progress is not None:
+                progress(report.entries)
+            await asyncio.sleep(0)  # a page is a few milliseconds of work: others first
+        report.add(verifier.finish())
+        report.erased += verifier.erased
+        report.heads[node] = verifier.last
+
+    async def _erase_window(self, node: str, after: int, until: int, erasure: Erasure) -> int:
+        before = _END_OF_TIME if erasure.before is None else erasure.before
+        fact = None if erasure.account is None else str(erasure.account)
+        rows = await self._store.personal(node, after=after, until=until, before=before, fact=fact)
+        unit = Unit(key=b"audit")
+        erased = 0
+        for entry in _parse_all(rows):
+            gone, kept = erasure.keep(entry)
+            if gone:
+                set_personal(unit, entry, kept)
+                erased += gone
+        if erased:
+            facts = {**erasure.facts(), "node": node, "first": after + 1, "last": until, "values": erased}
+            unit.note(AuditEvent(tag=AuditTag.AUDIT_ERASED, at=self._clock.now(), facts=facts))
+            await self._store.commit(unit)
+        return erased
+
+
+def _check(verifier: ChainVerifier, seq: int, found: AuditEntry | MalformedError) -> Iterator[Problem]:
+    return verifier.feed(found) if isinstance(found, AuditEntry) else verifier.skip(seq, found)
+
+
+def _parse_all(rows: Sequence[Row]) -> list[AuditEntry]:
+    return [parse_row(row) for row in rows]
+
+
+def _check_order(checkpoint: Checkpoint, last_seq: int, line: int) -> Iterator[Problem]:
+    if checkpoint.head.seq <= last_seq:
+        yield Problem(
+            kind=ProblemKind.CHECKPOINT_MISMATCH,
+            node=checkpoint.node,
+            seq=checkpoint.head.seq,
+            line=line,
+            detail=f"the chain went back from entry {last_seq}: an older database was put in its place",
+        )
+
+
+def _demand(
+    signed: dict[str, dict[int, bytes]], node: str, head: ChainHead, line: int | None = None
+) -> Iterator[Problem]:
+    """Add `head` to what the chain of `node` must hold."""
+    if head.seq == 0:
+        return
+    if signed.setdefault(node, {}).setdefault(head.seq, head.mac) != head.mac:
+        detail = "two heads are known for this entry"
+        yield Problem(kind=ProblemKind.CHECKPOINT_MISMATCH, node=node, seq=head.seq, line=line, detail=detail)
