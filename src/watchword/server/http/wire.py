@@ -23,6 +23,8 @@ DEFAULT_HEADERS: Final[Mapping[str, str]] = {
 """On every answer, unless the reply has its own of the same name."""
 _DEFAULT_BLOCK: Final = [(name.encode(), value.encode()) for name, value in DEFAULT_HEADERS.items()]
 
+_BODILESS: Final = frozenset({204, 304})  # RFC 9110, 8.6: these never state a length
+
 
 class ClientGoneError(Exception):
     """The caller closed the connection before its request was whole: there is nobody to answer."""
@@ -45,11 +47,10 @@ async def read_body(receive: Receive, limit: int) -> bytes:
 
 async def send_reply(send: Send, reply: Reply, request_id: RequestId) -> None:
     """One start and one body, which the connection writes at once."""
-    headers = [
-        *_base_headers(reply),
-        (b"content-length", b"%d" % len(reply.body)),
-        (b"x-request-id", str(request_id).encode()),
-    ]
+    headers = _base_headers(reply)
+    if reply.status not in _BODILESS:
+        headers.append((b"content-length", b"%d" % len(reply.body)))
+    headers.append((b"x-request-id", str(request_id).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
 

@@ -1,0 +1,160 @@
+"""Listening, serving, and stopping without losing what is in flight."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from types import FrameType
+from typing import Any, Final, TypeVar
+
+import uvicorn
+import uvloop
+
+from watchword.errors import InvalidConfigError, UnavailableError
+from watchword.server.http.protocol import HTTPProtocol
+from watchword.server.http.wire import ASGIApp
+from watchword.server.logs import get_log
+
+Address = tuple[str, int]
+OnReady = Callable[[Address], None]
+Result = TypeVar("Result")
+
+GRACE_S: Final = 10
+"""How long requests in flight may take once the server was told to stop."""
+_HANDSHAKE_S: Final = 10.0
+_GOODBYE_S: Final = 1.0
+"""For the caller's side of closing TLS."""
+_BACKLOG: Final = 2048
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_log: Final = get_log("http")
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A bound TCP socket that does not listen yet; port 0 picks one (see `getsockname`).
+
+    `host` is an IP address or "localhost". Raises `InvalidConfigError` when the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
+        bound.bind((host, port))
+    except (OSError, OverflowError) as error:
+        bound.close()
+        reason = error.strerror if isinstance(error, OSError) else "no such port"
+        raise InvalidConfigError(f"cannot listen on {host}:{port}: {reason}") from None
+    bound.setblocking(False)
+    return bound
+
+
+def run(main: Coroutine[Any, Any, Result]) -> Result:
+    """`asyncio.run` on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+async def serve(
+    app: ASGIApp,
+    *,
+    listen: socket.socket,
+    tls: ssl.SSLContext,
+    on_ready: OnReady,
+    shutdown_grace_s: int = GRACE_S,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve `app` over TLS on `listen` (from `bind`) until SIGINT, SIGTERM or `stop`.
+
+    `on_ready` gets the address once connections are accepted. Then: no new connections, requests in flight finish
+    within `shutdown_grace_s`; a second signal does not wait. Signals are taken in the main thread only.
+    Raises `UnavailableError` when the app's lifespan does not start; its own event in the log says why.
+    """
+    config = uvicorn.Config(
+        app,
+        http=HTTPProtocol,
+        ws="none",
+        interface="asgi3",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        workers=1,
+        timeout_graceful_shutdown=shutdown_grace_s,
+    )
+    asyncio.get_running_loop().set_exception_handler(_log_exception)
+    await _Server(config, listen, tls, on_ready, stop).serve()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server with our listener, our signals, and no other way to start."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        listen: socket.socket,
+        tls: ssl.SSLContext,
+        on_ready: OnReady,
+        stop: asyncio.Event | None,
+    ) -> None:
+        super().__init__(config)
+        self._listen, self._tls, self._on_ready, self._stop = listen, tls, on_ready, stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        del sockets
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            self._listen.close()
+            raise UnavailableError("the server did not start")
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            self._make_protocol,
+            sock=self._listen,
+            ssl=self._tls,
+            backlog=_BACKLOG,
+            ssl_handshake_timeout=_HANDSHAKE_S,
+            ssl_shutdown_timeout=_GOODBYE_S,
+        )
+        self.servers = [server]
+        self.started = True
+        host, port = self._listen.getsockname()[:2]
+        self._on_ready((host, port))
+
+    def _make_protocol(self) -> HTTPProtocol:
+        return HTTPProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._stop is not None and self._stop.is_set():
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """In place of uvicorn's, which raises the signal again at the end and so makes the exit code a failure."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        del sig, frame
+        self.force_exit, self.should_exit = self.should_exit, True
+
+
+def _log_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """For what nobody awaited. The loop's own text would show the exception's, which may hold what a caller sent."""
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        _log.fault("loop.exception", error)
+    else:
+        _log.error("loop.exception", message=context.get("message", ""))
