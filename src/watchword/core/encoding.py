@@ -120,8 +120,9 @@ def _check_depth(data: bytes) -> None:
 
 
 def decode_json(data: bytes, *, max_size: int = MAX_JSON_SIZE) -> Any:
-    """Parse strict JSON: UTF-8, no byte order mark, unique member names, whole numbers of 64 bits, bounded depth,
-    no lone surrogates (RFC 8259 with the restrictions of RFC 7493).
+    """Parse strict JSON (RFC 8259 with the restrictions of RFC 7493).
+
+    UTF-8, no byte order mark, unique member names, whole numbers of 64 bits, bounded depth, no lone surrogates.
 
     Raises:
         TooLargeError: longer than `max_size` bytes.
@@ -147,4 +148,6 @@ def encode_json(value: Any) -> bytes:
 
 def encode_canonical_json(value: Any) -> bytes:
     """Compact JSON with sorted members, for what is hashed or MAC-ed. Strings and whole numbers only inside."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
+    return json.dumps(
+        value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False
+    ).encode()

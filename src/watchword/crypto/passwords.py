@@ -22,6 +22,7 @@ from watchword.crypto.verifiers import (
     make_verifier,
     nest_verifier,
     pepper_versions_of,
+    scheme_numbered,
     scheme_of,
 )
 from watchword.errors import MalformedError
@@ -37,6 +38,7 @@ __all__ = [
     "make_verifier",
     "nest_verifier",
     "pepper_versions_of",
+    "scheme_numbered",
     "scheme_of",
     "stretch",
     "wrapping_key",

@@ -140,6 +140,13 @@ def nest_verifier(verifier: bytes, *, pepper: VersionedKey) -> bytes:
     return replace(stored, versions=(*stored.versions, pepper.version), tag=tag).encode()
 
 
+def scheme_numbered(number: int) -> ServerHash:
+    """The scheme whose byte this is, for a count of what is in use. `DamagedError`."""
+    if number not in _SCHEMES:
+        raise DamagedError
+    return _SCHEMES[number]
+
+
 def scheme_of(verifier: bytes) -> ServerHash:
     """By which scheme this verifier was made, so that a login can renew an old one. `DamagedError`."""
     return _decode(verifier).scheme

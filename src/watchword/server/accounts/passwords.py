@@ -1,0 +1,90 @@
+"""Checking login secrets with the same work whoever asks: one real or dummy check for each scheme in use.
+
+The default scheme is one HMAC. Where an operator chose a slow hash, some rows may still carry the old scheme: then
+every login pays for every scheme there is, so that time does not tell which accounts have been back since.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from watchword.core.entropy import Entropy
+from watchword.core.secret import Secret
+from watchword.crypto.aead import VersionedKey
+from watchword.crypto.kdf import Label, derive
+from watchword.crypto.passwords import (
+    ServerHash,
+    check_verifier,
+    dummy_verifier,
+    make_verifier,
+    pepper_versions_of,
+    scheme_of,
+)
+
+RunSlow = Callable[[Callable[[], bool]], Awaitable[bool]]
+"""Runs work in the bounded hash pool; raises `OverloadedError` when that is full."""
+
+
+class PasswordChecker:
+    """Makes and checks verifiers under the pepper, by the configured scheme and those still in the database."""
+
+    def __init__(
+        self,
+        *,
+        scheme: ServerHash,
+        in_use: set[ServerHash],
+        pepper: Callable[[], VersionedKey],
+        find_pepper: Callable[[int], Secret],
+        entropy: Entropy,
+        run_slow: RunSlow,
+    ) -> None:
+        self._scheme = scheme
+        self._in_use = in_use | {scheme}
+        self._pepper = pepper
+        self._find_pepper = find_pepper
+        self._entropy = entropy
+        self._run_slow = run_slow
+        self._subkeys: dict[int, Secret] = {}
+
+    async def check(self, verifier: bytes | None, login_secret: Secret) -> bool:
+        """Whether the verifier (None: there is no such account) was made from this login secret."""
+        if self._in_use == {ServerHash.HMAC}:
+            return self._check_all(verifier, login_secret)
+        return await self._run_slow(lambda: self._check_all(verifier, login_secret))
+
+    async def make(self, login_secret: Secret) -> bytes:
+        """A verifier to store, by the configured scheme."""
+        if self._scheme is ServerHash.HMAC:
+            return self._make(login_secret)
+        made: list[bytes] = []
+
+        def work() -> bool:
+            made.append(self._make(login_secret))
+            return True
+
+        await self._run_slow(work)
+        return made[0]
+
+    def outdated(self, verifier: bytes) -> bool:
+        """Whether a login should store the verifier anew: another scheme, or an older pepper."""
+        newest = (self._pepper().version,)
+        return scheme_of(verifier) is not self._scheme or pepper_versions_of(verifier) != newest
+
+    def _check_all(self, verifier: bytes | None, login_secret: Secret) -> bool:
+        versions = (self._pepper().version,)
+        own = scheme_of(verifier) if verifier else self._scheme
+        good = check_verifier(
+            verifier or dummy_verifier(own, versions=versions), login_secret, peppers=self._subkey
+        )
+        for scheme in self._in_use - {own}:
+            check_verifier(dummy_verifier(scheme, versions=versions), login_secret, peppers=self._subkey)
+        return good and verifier is not None
+
+    def _make(self, login_secret: Secret) -> bytes:
+        version = self._pepper().version
+        pepper = VersionedKey(version=version, key=self._subkey(version))
+        return make_verifier(self._scheme, login_secret, pepper=pepper, entropy=self._entropy)
+
+    def _subkey(self, version: int) -> Secret:
+        found = self._subkeys.get(version)
+        if found is None:
+            found = self._subkeys[version] = derive(self._find_pepper(version), Label.PEPPER)
+        return found

@@ -1,0 +1,74 @@
+"""What the accounts service needs kept. Methods that take a `Unit` add steps to it; the caller commits."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from watchword.core.clock import Instant
+from watchword.core.ids import AccountId, InviteId
+from watchword.crypto.passwords import ServerHash, StretchParams
+from watchword.server.accounts.model import Account, AccountState, Invite, Login, LoginRecord, StoredChest
+from watchword.server.db.unit import Unit
+
+
+class AccountStore(Protocol):
+    async def find_login(self, identifier_key: str) -> LoginRecord | None:
+        """The login, its account, chest and current seed, in one read."""
+        ...
+
+    async def find_salt(self, identifier_key: str) -> tuple[bytes, StretchParams] | None: ...
+    async def find(self, account_id: AccountId) -> Account | None: ...
+    async def find_by_name(self, name_key: str) -> Account | None: ...
+    async def page(self, *, after: AccountId | None, limit: int) -> list[Account]: ...
+    async def find_seed(self, account_id: AccountId) -> tuple[int, bytes] | None:
+        """Version and bytes of the current client key seed."""
+        ...
+
+    async def schemes_in_use(self) -> set[ServerHash]:
+        """Schemes of all stored verifiers; a scan, for start-up."""
+        ...
+
+    async def find_invite(self, invite: InviteId) -> Invite | None: ...
+    async def list_invites(self, *, now: Instant, limit: int) -> list[Invite]: ...
+
+    def claim_invite(self, unit: Unit, invite: InviteId, verifier: bytes, now: Instant) -> None:
+        """Guard "invite": unused, unexpired, and of this verifier; used from now on."""
+        ...
+
+    def insert(
+        self, unit: Unit, account: Account, logins: Sequence[Login], chest: StoredChest, seed: bytes
+    ) -> None:
+        """Guard "name": no account has this name key, skeleton or e-mail key."""
+        ...
+
+    def insert_invite(self, unit: Unit, invite: Invite) -> None: ...
+    def require_current(self, unit: Unit, account: Account) -> None:
+        """Guard "account": still active and with this password version."""
+        ...
+
+    def replace_verifier(self, unit: Unit, identifier_key: str, old: bytes, new: bytes) -> None:
+        """Only if it is still `old`: a rehash never overtakes a password change."""
+        ...
+
+    def change_password(
+        self,
+        unit: Unit,
+        account: Account,
+        logins: Sequence[Login],
+        chest: StoredChest,
+        seed: bytes,
+        now: Instant,
+    ) -> None:
+        """Guards "account" (password version) and "chest" (the version before); the old seed is retired."""
+        ...
+
+    def set_level(self, unit: Unit, account_id: AccountId, level: int, now: Instant) -> None:
+        """Guard "account": exists."""
+        ...
+
+    def set_state(self, unit: Unit, account_id: AccountId, state: AccountState, now: Instant) -> None:
+        """Guard "account": exists."""
+        ...
+
+    def delete(self, unit: Unit, account_id: AccountId) -> None:
+        """Guard "account": exists. Everything that hangs on it goes too."""
+        ...

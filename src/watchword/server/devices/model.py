@@ -1,0 +1,38 @@
+"""A device and what lets one in."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from watchword.core.clock import MINUTE, Instant
+from watchword.core.ids import AccountId, DeviceId
+
+TEMPORARY_TOKEN_LIFE: Final = 5 * MINUTE
+REPEAT_WINDOW: Final = 30 * MINUTE
+"""How long the same credential and device key get the same answer again, should the first have been lost."""
+TEMPORARY_TOKEN_PREFIX: Final = "wtt"  # noqa: S105  # public
+MAX_DEVICES: Final = 100
+"""Of one account; far above use, low enough that no account fills the table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    id: DeviceId
+    account_id: AccountId
+    name: str
+    signing_key: bytes
+    message_signing_key: bytes
+    sealing_key: bytes
+    generation_version: int
+    created_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentCredential:
+    selector: bytes
+    verifier: bytes
+    account_id: AccountId
+    auth_time: Instant
+    expires_at: Instant
+    used_at: Instant | None = None
+    signing_key: bytes | None = None
+    device_id: DeviceId | None = None

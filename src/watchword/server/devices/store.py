@@ -1,0 +1,30 @@
+"""What devices need kept. Methods that take a `Unit` add steps to it; the caller commits."""
+
+from typing import Protocol
+
+from watchword.core.clock import Instant
+from watchword.core.ids import AccountId, DeviceId
+from watchword.server.db.unit import Unit
+from watchword.server.devices.model import Device, EnrolmentCredential
+
+
+class DeviceStore(Protocol):
+    async def find(self, device_id: DeviceId) -> Device | None: ...
+    async def count(self, account_id: AccountId) -> int: ...
+    async def find_credential(self, selector: bytes) -> EnrolmentCredential | None: ...
+    def insert_credential(self, unit: Unit, credential: EnrolmentCredential) -> None: ...
+    def claim_credential(
+        self, unit: Unit, credential: EnrolmentCredential, device: Device, now: Instant
+    ) -> None:
+        """Guard "credential": unused and unexpired; used by this device from now on."""
+        ...
+
+    def insert(self, unit: Unit, device: Device) -> None:
+        """Guard "device": no device has this signing key."""
+        ...
+
+    def drop_credentials(self, unit: Unit, account_id: AccountId) -> None:
+        """Forget every unused credential of the account."""
+        ...
+
+    def drop_expired_credentials(self, unit: Unit, before: Instant) -> None: ...

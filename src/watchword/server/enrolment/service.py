@@ -1,0 +1,217 @@
+"""Enrolling a device (DESIGN 5.3; docs/protocol/enrol.md)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from watchword.core.clock import later
+from watchword.core.encoding import decode_b64u, decode_b64u_sized
+from watchword.core.entropy import Entropy
+from watchword.core.ids import DeviceId
+from watchword.crypto.aead import VersionedKey
+from watchword.crypto.device_keys import DeviceVerifyingKey
+from watchword.crypto.hpke import SealingPublicKey, Suite
+from watchword.errors import ConflictError, DamagedError, MalformedError, RefusedError, SignatureError
+from watchword.protocol.device_proof import check_device_proof
+from watchword.protocol.envelope import Purpose
+from watchword.protocol.messages import (
+    DevicePublicKeys,
+    EnrolAnswer,
+    EnrolPayload,
+    SealedAnswer,
+    SealedRequest,
+)
+from watchword.server.accounts.model import Account
+from watchword.server.accounts.store import AccountStore
+from watchword.server.audit.model import AuditEvent, AuditTag
+from watchword.server.context import RequestContext
+from watchword.server.db.unit import Database, GuardError, Unit
+from watchword.server.devices.credentials import EnrolmentCredentials
+from watchword.server.devices.model import MAX_DEVICES, REPEAT_WINDOW, Device, EnrolmentCredential
+from watchword.server.devices.store import DeviceStore
+from watchword.server.sealed import Opened, SealedDoor
+from watchword.server.sessions.grants import Seed, SessionGranter
+
+_KEY_SIZE = 32
+_NAME_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NewKeys:
+    """A device's public keys, parsed; the signing key has signed the request."""
+
+    signing: bytes
+    message_signing: bytes
+    sealing: bytes
+
+
+class EnrolmentService:
+    def __init__(
+        self,
+        *,
+        door: SealedDoor,
+        accounts: AccountStore,
+        devices: DeviceStore,
+        credentials: EnrolmentCredentials,
+        granter: SessionGranter,
+        generation_key: Callable[[], VersionedKey],
+        key_document: Callable[[], str],
+        database: Database,
+        entropy: Entropy,
+    ) -> None:
+        self._door = door
+        self._accounts = accounts
+        self._devices = devices
+        self._credentials = credentials
+        self._granter = granter
+        self._generation_key = generation_key
+        self._key_document = key_document
+        self._database = database
+        self._entropy = entropy
+
+    async def enrol(self, request: SealedRequest, context: RequestContext) -> SealedAnswer:
+        """Raises `RefusedError` for every bad credential, key or signature; `KeyUnknownError`."""
+        try:
+            opened = self._door.open(request.envelope, Purpose.ENROL, EnrolPayload, context)
+            keys = _check_keys(opened.payload.keys, opened.digest, request.signature)
+            credential = await self._credentials.find(opened.payload.credential)
+            answer = await self._enrol(opened, keys, credential, context)
+        except RefusedError as refusal:
+            await self._record_refusal(refusal.reason, context)
+            raise
+        return self._door.answer(opened, answer)
+
+    async def _enrol(
+        self,
+        opened: Opened[EnrolPayload],
+        keys: _NewKeys,
+        credential: EnrolmentCredential,
+        context: RequestContext,
+    ) -> EnrolAnswer:
+        account = await self._accounts.find(credential.account_id)
+        if account is None or not account.active:
+            raise RefusedError("account_inactive")
+        unit = Unit(key=account.id.value)
+        self._accounts.require_current(unit, account)
+        if credential.used_at is None:
+            device = await self._add(unit, opened.payload, keys, credential, context)
+        else:
+            device = await self._repeat(credential, keys, context)
+        return await self._grant(unit, account, device, credential, context)
+
+    async def _add(
+        self,
+        unit: Unit,
+        payload: EnrolPayload,
+        keys: _NewKeys,
+        credential: EnrolmentCredential,
+        context: RequestContext,
+    ) -> Device:
+        if context.now >= credential.expires_at:
+            raise RefusedError("credential_expired")
+        if await self._devices.count(credential.account_id) >= MAX_DEVICES:
+            raise RefusedError("too_many_devices")
+        device = Device(
+            id=DeviceId.new(context.now, self._entropy),
+            account_id=credential.account_id,
+            name=_printable(payload.device_name),
+            signing_key=keys.signing,
+            message_signing_key=keys.message_signing,
+            sealing_key=keys.sealing,
+            generation_version=self._generation_key().version,
+            created_at=context.now,
+        )
+        self._devices.claim_credential(unit, credential, device, context.now)
+        self._devices.insert(unit, device)
+        return device
+
+    async def _repeat(
+        self, credential: EnrolmentCredential, keys: _NewKeys, context: RequestContext
+    ) -> Device:
+        """The device that this credential already made, for the same key alone."""
+        used_at = credential.used_at
+        if used_at is None or credential.signing_key != keys.signing or credential.device_id is None:
+            raise RefusedError("credential_used")
+        if context.now >= later(used_at, REPEAT_WINDOW):
+            raise RefusedError("credential_used_long_ago")
+        device = await self._devices.find(credential.device_id)
+        if device is None:
+            raise RefusedError("device_gone")
+        return device
+
+    async def _grant(
+        self,
+        unit: Unit,
+        account: Account,
+        device: Device,
+        credential: EnrolmentCredential,
+        context: RequestContext,
+    ) -> EnrolAnswer:
+        seed = await self._accounts.find_seed(account.id)
+        if seed is None:
+            raise DamagedError("an account without a client key seed")
+        session = self._granter.open(unit, device.id, account, context, credential.auth_time)
+        unit.note(
+            AuditEvent(
+                tag=AuditTag.DEVICE_ENROLLED,
+                at=context.now,
+                facts={
+                    "account": str(account.id),
+                    "device": str(device.id),
+                    "session": str(session.id),
+                    "repeated": int(credential.used_at is not None),
+                    "request": str(context.request_id),
+                },
+                personal={"address": context.address, "device_name": device.name},
+            )
+        )
+        try:
+            await self._database.commit(unit)
+        except GuardError as error:
+            if error.guard == "credential" and credential.used_at is None:
+                raise ConflictError("the same enrolment arrived twice at once: send it again") from None
+            raise RefusedError(f"guard_{error.guard}") from None
+        grant = self._granter.grant(
+            session, device, account, Seed(version=seed[0], value=seed[1]), context.now
+        )
+        return EnrolAnswer(
+            account=account.body(),
+            device=str(device.id),
+            grant=grant,
+            key_document=self._key_document(),
+            server_time=context.now,
+        )
+
+    async def _record_refusal(self, reason: str, context: RequestContext) -> None:
+        unit = Unit(key=context.request_id.value)
+        unit.note(
+            AuditEvent(
+                tag=AuditTag.ENROLMENT_REFUSED,
+                at=context.now,
+                facts={"reason": reason, "request": str(context.request_id)},
+                personal={"address": context.address},
+            )
+        )
+        await self._database.commit(unit)
+
+
+def _check_keys(keys: DevicePublicKeys, digest: bytes, signature: str | None) -> _NewKeys:
+    """Parse the three keys, and check that the signing key signed this envelope. `RefusedError`."""
+    try:
+        parsed = _NewKeys(
+            signing=decode_b64u_sized(keys.signing, _KEY_SIZE),
+            message_signing=decode_b64u_sized(keys.message_signing, _KEY_SIZE),
+            sealing=decode_b64u(keys.sealing),
+        )
+        DeviceVerifyingKey.from_bytes(parsed.message_signing)
+        SealingPublicKey.from_bytes(Suite.HYBRID, parsed.sealing)
+        check_device_proof(DeviceVerifyingKey.from_bytes(parsed.signing), digest, signature or "")
+    except (MalformedError, SignatureError):
+        raise RefusedError("device_keys") from None
+    if parsed.signing == parsed.message_signing:
+        raise RefusedError("device_keys_equal")
+    return parsed
+
+
+def _printable(name: str) -> str:
+    """A device's name as people will see it in lists: no control or direction characters, bounded."""
+    return "".join(sign for sign in name if sign.isprintable()).strip()[:_NAME_LIMIT] or "device"

@@ -1,0 +1,104 @@
+"""Granting a session to a device: the rows, and what the device is told once they are on disk."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from watchword.core.clock import Instant, later
+from watchword.core.encoding import encode_b64u
+from watchword.core.entropy import Entropy
+from watchword.core.ids import DeviceId, SessionId
+from watchword.core.secret import Secret
+from watchword.crypto.aead import VersionedKey
+from watchword.crypto.kdf import Label, derive, mac
+from watchword.protocol.messages import SessionGrant
+from watchword.server.accounts.model import Account
+from watchword.server.context import RequestContext
+from watchword.server.db.unit import Unit
+from watchword.server.devices.client_keys import ClientKeys
+from watchword.server.devices.model import Device
+from watchword.server.sessions.model import SEED_SIZE, SESSION_END, SESSION_LIFE, Session
+from watchword.server.sessions.store import SessionStore
+from watchword.server.tokens.service import TokenService
+
+_SIGN_IN_PREFIX = "wsi"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """The account's current client key seed."""
+
+    version: int
+    value: bytes
+
+
+class SessionGranter:
+    """Opens sessions. Nothing it returns may leave before the unit of work that it was given is committed."""
+
+    def __init__(
+        self,
+        *,
+        store: SessionStore,
+        tokens: TokenService,
+        client_keys: ClientKeys,
+        sign_in_key: Callable[[], VersionedKey],
+        find_sign_in_key: Callable[[int], Secret],
+        entropy: Entropy,
+    ) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._client_keys = client_keys
+        self._sign_in_key = sign_in_key
+        self._find_sign_in_key = find_sign_in_key
+        self._entropy = entropy
+        self._derived: dict[int, Secret] = {}
+
+    def open(
+        self, unit: Unit, device_id: DeviceId, account: Account, context: RequestContext, auth_time: Instant
+    ) -> Session:
+        """A new session on the device; its earlier one ends."""
+        now = context.now
+        session = Session(
+            id=SessionId.new(now, self._entropy),
+            account_id=account.id,
+            device_id=device_id,
+            seed=self._entropy.bytes(SEED_SIZE),
+            sign_in_version=self._sign_in_key().version,
+            counter=1,
+            auth_time=auth_time,
+            created_at=now,
+            expires_at=later(now, SESSION_LIFE),
+            ends_at=later(auth_time, SESSION_END),
+            address=context.address,
+            user_agent=context.user_agent,
+        )
+        self._store.insert(unit, session)
+        return session
+
+    def grant(
+        self, session: Session, device: Device, account: Account, seed: Seed, now: Instant
+    ) -> SessionGrant:
+        """What the device is told: tokens, and its client key under the current password."""
+        token = self._tokens.issue_for_api(account, session, now)
+        client_key = self.client_key(device, seed)
+        return SessionGrant(
+            session=session.body(current=session.id),
+            sign_in_token=self.sign_in_token(session, session.counter),
+            access_token=token.text,
+            access_token_expires_at=token.expires_at,
+            client_key=encode_b64u(client_key.reveal()),
+            seed_version=seed.version,
+        )
+
+    def client_key(self, device: Device, seed: Seed) -> Secret:
+        return self._client_keys.client_key(
+            device.id, generation_version=device.generation_version, seed=seed.value
+        )
+
+    def sign_in_token(self, session: Session, counter: int) -> str:
+        """Token number `counter` = MAC(sign-in key, session id, seed, counter): recomputable, stored as a counter."""
+        key = self._derived.get(session.sign_in_version)
+        if key is None:
+            key = derive(self._find_sign_in_key(session.sign_in_version), Label.SIGN_IN)
+            self._derived[session.sign_in_version] = key
+        tag = mac(key, session.id.value, session.seed, counter.to_bytes(8, "big"))
+        return f"{_SIGN_IN_PREFIX}_{encode_b64u(session.id.value + tag)}"

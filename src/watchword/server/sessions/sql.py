@@ -1,0 +1,111 @@
+"""The session store in portable SQL."""
+
+from typing import Final
+
+from watchword.core.clock import Instant
+from watchword.core.ids import AccountId, DeviceId, SessionId
+from watchword.server.accounts.model import Account
+from watchword.server.accounts.sql import ACCOUNT_COLUMNS, read_account
+from watchword.server.db.rows import Columns
+from watchword.server.db.unit import Database, Unit
+from watchword.server.sessions.model import Session
+
+_SESSION: Final = (
+    "s.id, s.account_id, s.device_id, s.seed, s.sign_in_version, s.counter, s.auth_time, s.created_at, s.expires_at,"
+    " s.ends_at, s.address, s.user_agent, s.ended_at"
+)
+_FIND_WITH_ACCOUNT: Final = (
+    f"select {_SESSION}, {ACCOUNT_COLUMNS} from sessions s join accounts a on a.id = s.account_id"  # noqa: S608  # constants only, as below
+    " where s.id = :id"
+)
+_LIST_LIVE: Final = (
+    f"select {_SESSION}, d.name from sessions s join devices d on d.id = s.device_id"  # noqa: S608
+    " where s.account_id = :account_id and s.ended_at is null and s.expires_at > :now and s.ends_at > :now"
+    " order by s.id limit :limit"
+)
+_END_ON_DEVICE: Final = (
+    "update sessions set ended_at = :now where device_id = :device_id and ended_at is null"
+)
+_INSERT: Final = (
+    "insert into sessions (id, account_id, device_id, seed, sign_in_version, counter, auth_time, created_at,"
+    " expires_at, ends_at, address, user_agent) values (:id, :account_id, :device_id, :seed, :sign_in_version,"
+    " :counter, :auth_time, :created_at, :expires_at, :ends_at, :address, :user_agent)"
+)
+_END: Final = (
+    "update sessions set ended_at = :now where id = :id and account_id = :account_id and ended_at is null"
+)
+_END_ALL: Final = (
+    "update sessions set ended_at = :now where account_id = :account_id and ended_at is null and id <> :keep"
+)
+_DROP_ENDED: Final = "delete from sessions where ended_at < :before or expires_at < :before"
+
+
+class SQLSessionStore:
+    """`SessionStore` on either engine."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find_with_account(self, session_id: SessionId) -> tuple[Session, Account] | None:
+        row = await self._database.fetch_one(_FIND_WITH_ACCOUNT, {"id": session_id.value})
+        if row is None:
+            return None
+        columns = Columns(row)
+        return _session(columns), read_account(columns)
+
+    async def list_live(self, account_id: AccountId, *, now: Instant, limit: int) -> list[Session]:
+        rows = await self._database.fetch_all(
+            _LIST_LIVE, {"account_id": account_id.value, "now": now, "limit": limit}
+        )
+        return [_session(Columns(row), named=True) for row in rows]
+
+    def insert(self, unit: Unit, session: Session) -> None:
+        unit.add(_END_ON_DEVICE, {"device_id": session.device_id.value, "now": session.created_at})
+        unit.add(
+            _INSERT,
+            {
+                "id": session.id.value,
+                "account_id": session.account_id.value,
+                "device_id": session.device_id.value,
+                "seed": session.seed,
+                "sign_in_version": session.sign_in_version,
+                "counter": session.counter,
+                "auth_time": session.auth_time,
+                "created_at": session.created_at,
+                "expires_at": session.expires_at,
+                "ends_at": session.ends_at,
+                "address": session.address,
+                "user_agent": session.user_agent,
+            },
+        )
+
+    def end(self, unit: Unit, account_id: AccountId, session_id: SessionId, now: Instant) -> None:
+        unit.add(_END, {"id": session_id.value, "account_id": account_id.value, "now": now}, guard="session")
+
+    def end_all(
+        self, unit: Unit, account_id: AccountId, now: Instant, *, keep: SessionId | None = None
+    ) -> None:
+        kept = keep.value if keep else b""
+        unit.add(_END_ALL, {"account_id": account_id.value, "now": now, "keep": kept})
+
+    def drop_ended(self, unit: Unit, before: Instant) -> None:
+        unit.add(_DROP_ENDED, {"before": before})
+
+
+def _session(columns: Columns, *, named: bool = False) -> Session:
+    return Session(
+        id=SessionId(columns.bytes()),
+        account_id=AccountId(columns.bytes()),
+        device_id=DeviceId(columns.bytes()),
+        seed=columns.bytes(),
+        sign_in_version=columns.int(),
+        counter=columns.int(),
+        auth_time=columns.instant(),
+        created_at=columns.instant(),
+        expires_at=columns.instant(),
+        ends_at=columns.instant(),
+        address=columns.text(),
+        user_agent=columns.text(),
+        ended_at=columns.instant_or_none(),
+        device_name=columns.text() if named else "",
+    )

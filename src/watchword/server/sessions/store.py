@@ -1,0 +1,31 @@
+"""What sessions need kept. Methods that take a `Unit` add steps to it; the caller commits."""
+
+from typing import Protocol
+
+from watchword.core.clock import Instant
+from watchword.core.ids import AccountId, SessionId
+from watchword.server.accounts.model import Account
+from watchword.server.db.unit import Unit
+from watchword.server.sessions.model import Session
+
+
+class SessionStore(Protocol):
+    async def find_with_account(self, session_id: SessionId) -> tuple[Session, Account] | None:
+        """The session and its account in one read: what each request of the API needs."""
+        ...
+
+    async def list_live(self, account_id: AccountId, *, now: Instant, limit: int) -> list[Session]: ...
+    def insert(self, unit: Unit, session: Session) -> None:
+        """The device's earlier session, if any, ends."""
+        ...
+
+    def end(self, unit: Unit, account_id: AccountId, session_id: SessionId, now: Instant) -> None:
+        """Guard "session": a live session of this account."""
+        ...
+
+    def end_all(
+        self, unit: Unit, account_id: AccountId, now: Instant, *, keep: SessionId | None = None
+    ) -> None: ...
+    def drop_ended(self, unit: Unit, before: Instant) -> None:
+        """Forget sessions that ended or expired before this instant."""
+        ...

@@ -1,0 +1,97 @@
+"""Issuing access tokens. Verification offline is the middleware's; the server's own API also asks for the session."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from watchword.core.clock import MINUTE, SECOND, Instant, later
+from watchword.core.encoding import encode_b64u
+from watchword.core.entropy import Entropy
+from watchword.crypto.signing import TokenSigningKey
+from watchword.errors import MalformedError
+from watchword.protocol.tokens import AccessClaims, audience_of, issue_access_token
+from watchword.server.accounts.model import Account
+from watchword.server.audit.model import AuditEvent, AuditTag
+from watchword.server.context import RequestContext
+from watchword.server.db.unit import Database, Unit
+from watchword.server.sessions.model import Session
+
+ACCESS_TOKEN_LIFE: Final = 10 * MINUTE
+API_SCOPE: Final = ("api",)
+_JTI_SIZE: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    text: str
+    expires_at: Instant
+
+
+class TokenService:
+    """Issues tokens of this issuer; `signing_key` gives the key that signs now."""
+
+    def __init__(
+        self, *, issuer: str, signing_key: Callable[[], TokenSigningKey], database: Database, entropy: Entropy
+    ) -> None:
+        self._issuer = issuer
+        self._signing_key = signing_key
+        self._database = database
+        self._entropy = entropy
+
+    def issue_for_api(self, account: Account, session: Session, now: Instant) -> IssuedToken:
+        """A token for the server's own API; recorded by whatever unit of work grants it."""
+        return self._issue(account, session, audience=self._issuer, scope=API_SCOPE, now=now)
+
+    async def issue_bearer(
+        self, account: Account, session: Session, audience: str, context: RequestContext
+    ) -> IssuedToken:
+        """A token for one app that works for whoever holds it; audited before it is given out.
+
+        Raises:
+            MalformedError: `audience` is not an origin in its canonical spelling, or is the server itself.
+        """
+        if audience_of(audience) != audience:
+            raise MalformedError(f"the audience is the app's origin: {audience_of(audience)}")
+        if audience == self._issuer:
+            raise MalformedError("the server's own API takes only the session's own token")
+        token = self._issue(account, session, audience=audience, scope=(), now=context.now)
+        unit = Unit(key=account.id.value)
+        unit.note(
+            AuditEvent(
+                tag=AuditTag.TOKEN_ISSUED,
+                at=context.now,
+                facts={
+                    "account": str(account.id),
+                    "session": str(session.id),
+                    "audience": audience,
+                    "binding": "none",
+                    "request": str(context.request_id),
+                },
+                personal={"address": context.address},
+            )
+        )
+        await self._database.commit(unit)
+        return token
+
+    def _issue(
+        self, account: Account, session: Session, *, audience: str, scope: tuple[str, ...], now: Instant
+    ) -> IssuedToken:
+        expires_at = min(later(now, ACCESS_TOKEN_LIFE), session.expires_at, session.ends_at)
+        seconds = now // SECOND
+        claims = AccessClaims(
+            iss=self._issuer,
+            sub=str(account.id),
+            aud=audience,
+            exp=expires_at // SECOND,
+            iat=seconds,
+            nbf=seconds,
+            jti=encode_b64u(self._entropy.bytes(_JTI_SIZE)),
+            sid=str(session.id),
+            device=str(session.device_id),
+            level=account.level,
+            scope=scope,
+            auth_time=session.auth_time // SECOND,
+            amr=("pwd",),
+            preferred_username=account.username,
+        )
+        return IssuedToken(issue_access_token(claims, self._signing_key()), Instant(expires_at))
