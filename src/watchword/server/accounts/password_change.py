@@ -84,9 +84,9 @@ class PasswordChangeService:
             unit,
             account,
             [_login(account, split, verifiers[kind]) for kind, split in splits.items()],
-            StoredChest(body=opened.payload.chest, recovery_verifier=b""),
-            seed,
-            context.now,
+            chest=StoredChest(body=opened.payload.chest, recovery_verifier=b""),
+            seed=seed,
+            now=context.now,
         )
         self._end_others(unit, account.id, context.now, session_id)
         self._devices.drop_credentials(unit, account.id)

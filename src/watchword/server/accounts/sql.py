@@ -81,11 +81,14 @@ _REPLACE_CHEST: Final = (
     " where account_id = :id and version = :version - 1 and identity_key = :identity_key"
     " and recovery_key = :recovery_key"
 )
-_REQUIRE_CURRENT: Final = "select 1 from accounts where id = :id and state = 'active' and password_version = :password_version{for_update}"
+_REQUIRE_CURRENT: Final = (
+    "select 1 from accounts where id = :id and state = 'active'"
+    " and password_version = :password_version{for_update}"
+)
 _REPLACE_VERIFIER: Final = (
     "update logins set verifier = :new where identifier_key = :identifier_key and verifier = :old"
 )
-_NEXT_PASSWORD: Final = (
+_ADVANCE_VERSION: Final = (
     "update accounts set password_version = :password_version + 1, updated_at = :now"
     " where id = :id and state = 'active' and password_version = :password_version"
 )
@@ -209,12 +212,13 @@ class SQLAccountStore:
         unit: Unit,
         account: Account,
         logins: Sequence[Login],
+        *,
         chest: StoredChest,
         seed: bytes,
         now: Instant,
     ) -> None:
         unit.add(
-            _NEXT_PASSWORD,
+            _ADVANCE_VERSION,
             {"id": account.id.value, "password_version": account.password_version, "now": now},
             guard="account",
         )

@@ -54,6 +54,7 @@ class AccountStore(Protocol):
         unit: Unit,
         account: Account,
         logins: Sequence[Login],
+        *,
         chest: StoredChest,
         seed: bytes,
         now: Instant,
