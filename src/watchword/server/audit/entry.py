@@ -214,6 +214,9 @@ def _only_text(value: object) -> str:
 
 def _from_hex(text: str) -> bytes:
     try:
-        return bytes.fromhex(text)
+        value = bytes.fromhex(text)
     except ValueError:
         raise MalformedError("not hex") from None
+    if value.hex() != text:  # upper case, or spaces: one spelling only
+        raise MalformedError("not hex")
+    return value

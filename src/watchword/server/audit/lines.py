@@ -5,7 +5,7 @@ the stored text is not what we would write (damage), it is given as a string: th
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from watchword.core.clock import Instant, iso
@@ -72,17 +72,13 @@ def parse_json_line(line: bytes) -> AuditEntry:
     return entry
 
 
-def parse_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, AuditEntry | MalformedError]]:
-    """Each line's number, from 1, with its entry or what is wrong with it."""
-    for number, line in enumerate(lines, start=1):
-        yield number, _attempt(parse_json_line, line)
-
-
-def _attempt(parse: Callable[[bytes], AuditEntry], line: bytes) -> AuditEntry | MalformedError:
-    try:
-        return parse(line)
-    except MalformedError as error:
-        return error
+def parse_lines(lines: Iterable[bytes]) -> Iterator[AuditEntry | MalformedError]:
+    """Each line's entry, or what is wrong with it."""
+    for line in lines:
+        try:
+            yield parse_json_line(line)
+        except MalformedError as error:
+            yield error
 
 
 def _check_members(members: Any) -> None:

@@ -19,6 +19,24 @@ Found = tuple[int, AuditEntry | MalformedError]
 """A sequence number (the one expected, where the row has none) with its entry or what is wrong with it."""
 
 
+async def list_nodes(store: AuditStore) -> tuple[list[str], bool]:
+    """The nodes that have entries, and whether all names could be read."""
+    found: list[str] = []
+    whole = True
+    node: Value = None
+    while True:
+        try:
+            node = await store.next_node(node)
+        except _UNREADABLE:
+            return found, False
+        if node is None:
+            return found, whole
+        if isinstance(node, str):
+            found.append(node)
+        else:
+            whole = False
+
+
 async def scan(store: AuditStore, node: Value, *, start: int = _LEAST) -> AsyncIterator[Sequence[Found]]:
     """Everything that the table holds of `node` from `start` on, in order, page by page."""
     limit = PAGE

@@ -13,7 +13,7 @@ from watchword.server.audit.checkpoints import Checkpoint, VerifyingKeys
 from watchword.server.audit.entry import AuditEntry, ChainHead
 from watchword.server.audit.erase import Erasure
 from watchword.server.audit.model import AuditEvent, AuditTag
-from watchword.server.audit.scan import scan
+from watchword.server.audit.scan import list_nodes, scan
 from watchword.server.audit.sql import parse_row, set_personal
 from watchword.server.audit.store import AuditStore
 from watchword.server.audit.verify import AuditKeys, ChainVerifier, KeyRing, Problem, ProblemKind
@@ -24,6 +24,7 @@ MAX_PROBLEMS: Final = 1000
 """Enough to see what happened; a report of ten million lines would fill the memory."""
 _ERASE_WINDOW: Final = 500
 _END_OF_TIME: Final = (1 << 63) - 1
+_UNREADABLE: Final = "an audit entry cannot be read; verify the trail"
 
 Progress = Callable[[int], None]
 """Told how many entries have been checked so far."""
@@ -82,10 +83,7 @@ class AuditService:
         Raises `DamagedError` when a row cannot be read: then `verify` says which.
         """
         limit = max(0, min(limit, MAX_TAIL))
-        try:
-            chains = [await self._part(node, limit, after) for node in await self._nodes()]
-        except (MalformedError, UnicodeDecodeError):
-            raise DamagedError("an audit entry cannot be read; verify the trail") from None
+        chains = [await self._part(node, limit, after) for node in await self._nodes()]
         merged = list(heapq.merge(*chains, key=lambda entry: entry.at))
         return merged[:limit] if after is not None else merged[len(merged) - limit :]
 
@@ -112,11 +110,10 @@ class AuditService:
         signed = await asyncio.to_thread(self._read_checkpoints, report)
         for node, head in demanded:
             report.add(_demand(signed, node, head))
-        nodes = await self._store.nodes()
-        for found in nodes:
-            if not isinstance(found, str):
-                report.add([Problem(kind=ProblemKind.MALFORMED, detail="a node's name is not text")])
-        for name in sorted({node for node in nodes if isinstance(node, str)} | signed.keys()):
+        nodes, whole = await list_nodes(self._store)
+        if not whole:
+            report.add([Problem(kind=ProblemKind.MALFORMED, detail="a node's name cannot be read")])
+        for name in sorted({*nodes, *signed}):
             await self._verify_chain(name, signed.get(name, {}), report, progress)
         return report
 
@@ -129,16 +126,22 @@ class AuditService:
         return erased
 
     async def _nodes(self) -> list[str]:
-        return [node for node in await self._store.nodes() if isinstance(node, str)]
+        nodes, _whole = await list_nodes(self._store)
+        return nodes
 
     async def _ends(self) -> dict[str, int]:
-        newest = {node: await self._store.newest(node, limit=1) for node in await self._nodes()}
-        return {node: parse_row(rows[0]).seq for node, rows in newest.items() if rows}
+        """The last sequence number of each node."""
+        return {
+            node: part[-1].seq for node in await self._nodes() if (part := await self._part(node, 1, None))
+        }
 
     async def _part(self, node: str, limit: int, after: Mapping[str, int] | None) -> list[AuditEntry]:
-        if after is None:
-            return _parse_all(await self._store.newest(node, limit=limit))
-        return _parse_all(await self._store.page(node, start=after.get(node, 0) + 1, limit=limit))
+        try:
+            if after is None:
+                return _parse_all(await self._store.newest(node, limit=limit))
+            return _parse_all(await self._store.page(node, start=after.get(node, 0) + 1, limit=limit))
+        except UnicodeDecodeError:
+            raise DamagedError(_UNREADABLE) from None
 
     def _read_checkpoints(self, report: AuditReport) -> dict[str, dict[int, bytes]]:
         signed: dict[str, dict[int, bytes]] = {}
@@ -194,7 +197,10 @@ def _check(verifier: ChainVerifier, seq: int, found: AuditEntry | MalformedError
 
 
 def _parse_all(rows: Sequence[Row]) -> list[AuditEntry]:
-    return [parse_row(row) for row in rows]
+    try:
+        return [parse_row(row) for row in rows]
+    except MalformedError:
+        raise DamagedError(_UNREADABLE) from None
 
 
 def _check_order(checkpoint: Checkpoint, last_seq: int, line: int) -> Iterator[Problem]:

@@ -82,13 +82,12 @@ class SQLAuditStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def nodes(self) -> list[Value]:
-        found: list[Value] = []
-        row = await self._database.fetch_one(_FIRST_NODE, {})
-        while row is not None and row[0] is not None:
-            found.append(row[0])
-            row = await self._database.fetch_one(_NEXT_NODE, {"after": row[0]})
-        return found
+    async def next_node(self, after: Value) -> Value:
+        if after is None:
+            row = await self._database.fetch_one(_FIRST_NODE, {})
+        else:
+            row = await self._database.fetch_one(_NEXT_NODE, {"after": after})
+        return None if row is None else row[0]
 
     async def page(self, node: Value, *, start: int, limit: int) -> Sequence[Row]:
         return await self._database.fetch_all(_PAGE, {"node": node, "start": start, "limit": limit})

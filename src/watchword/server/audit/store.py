@@ -10,8 +10,8 @@ from watchword.server.db.unit import Row, Unit, Value
 
 
 class AuditStore(Protocol):
-    async def nodes(self) -> list[Value]:
-        """The nodes that have entries; of another type than text where a row is damaged."""
+    async def next_node(self, after: Value) -> Value:
+        """The first node that has entries, behind `after` unless that is None; None at the end."""
         ...
 
     async def page(self, node: Value, *, start: int, limit: int) -> Sequence[Row]:

@@ -6,12 +6,13 @@ Whatever it is fed, it reports and goes on, so that one pass names every place.
 
 import enum
 import hmac
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from watchword.core.secret import Secret
 from watchword.errors import KeyUnknownError, MalformedError
 from watchword.server.audit.entry import GENESIS, AuditEntry, ChainHead, chain_key, inspect_personal
+from watchword.server.audit.lines import parse_lines
 
 AuditKeys = Callable[[int], Secret]
 """The audit data key of a version; raises `KeyUnknownError` when there is none."""
@@ -149,3 +150,19 @@ class ChainVerifier:
         signed = self.checkpoints.get(entry.seq)
         if signed is not None and not hmac.compare_digest(signed, entry.mac):
             yield ProblemKind.CHECKPOINT_MISMATCH, "a signed checkpoint holds another MAC for this entry"
+
+
+def verify_lines(lines: Iterable[bytes], *, keys: AuditKeys) -> Iterator[Problem]:
+    """Check an export (`lines.as_json_line`), which may be a part of a trail and may hold several nodes."""
+    ring = KeyRing(keys)
+    chains: dict[str, ChainVerifier] = {}
+    last: ChainVerifier | None = None
+    for line, found in enumerate(parse_lines(lines), start=1):
+        if isinstance(found, AuditEntry):
+            last = chains.setdefault(found.node, ChainVerifier(node=found.node, keys=ring, whole=False))
+            yield from last.feed(found, line=line)
+        elif last is not None:  # most likely the next entry of the node whose entry stands before it
+            yield from last.skip(last.last.seq + 1, found, line=line)
+        else:
+            detail = f"the line cannot be read: {found.detail}"
+            yield Problem(kind=ProblemKind.MALFORMED, line=line, detail=detail)
