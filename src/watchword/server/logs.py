@@ -7,9 +7,12 @@ never its text or its locals: those may hold what a caller sent.
 
 import json
 import logging
+import math
 import os
 import sys
 import traceback
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quote
 from typing import Any, Final, TextIO, TypeGuard
 
 from watchword.core.clock import Instant, iso
@@ -74,6 +77,8 @@ def configure_logs(
     handler = logging.StreamHandler(target)
     in_json = as_json if as_json is not None else not target.isatty()
     handler.setFormatter(JSONFormatter() if in_json else LineFormatter())
+    # What no line of ours shows need not be looked up for each (the standard library's own advice).
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     for old in [old for old in root.handlers if isinstance(old.formatter, JSONFormatter | LineFormatter)]:
         root.removeHandler(old)
@@ -90,7 +95,7 @@ class JSONFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         head = f'{{"time":"{_time_of(record)}","level":"{record.levelname.lower()}","event":{_json_of(_event(record))}'
         fields = "".join(
-            f",{_json_of(name)}:{_json_of(value)}" for name, value in _all_fields(record).items()
+            [f",{_name_of(name)}:{_json_of(value)}" for name, value in _all_fields(record).items()]
         )
         return f"{head}{fields}}}"
 
@@ -140,18 +145,33 @@ def _frames(error: BaseException) -> list[str]:
 
 
 def _time_of(record: logging.LogRecord) -> str:
-    return iso(Instant(int(record.created * 1000)))
+    seconds, milliseconds = divmod(int(record.created * 1000), 1000)
+    return f"{_second_of(seconds)}{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second_of(seconds: int) -> str:
+    return iso(Instant(seconds * 1000)).removesuffix("000Z")
+
+
+@lru_cache(maxsize=1024)
+def _name_of(name: str) -> str:
+    return _json_of(name)
 
 
 def _json_of(value: Any) -> str:
     """`value` in ASCII: everything a terminal or a line reader would obey leaves as an escape."""
-    if value is None or isinstance(value, bool | int):
+    kind = type(value)
+    if kind is str:
+        text: str = value
+    elif kind is float:
+        return f"{value:.3f}" if math.isfinite(value) else "null"
+    elif value is None or kind is bool or kind is int:
         return json.dumps(value)
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    text = str(value)[:MAX_FIELD]
-    written = json.dumps(text)
-    return written if len(written) <= MAX_FIELD else json.dumps(text[: MAX_FIELD // _WORST_ESCAPE] + "...")
+    else:
+        text = str(value)
+    written = _quote(text if len(text) <= MAX_FIELD else text[:MAX_FIELD])
+    return written if len(written) <= MAX_FIELD else _quote(text[: MAX_FIELD // _WORST_ESCAPE - 1] + "...")
 
 
 def _text_of(value: Any) -> str:

@@ -48,8 +48,8 @@ class Exchange:
     """What is known of one request so far; for the log line at its end."""
 
     context: RequestContext
+    request_id: str
     method: str
-    headers: Headers
     place: Place | None = None
     extra: dict[str, str] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
@@ -107,16 +107,18 @@ class App:
         except ClientGoneError:
             self._log(exchange, 0, began)
             return
-        await send_reply(send, reply, exchange.context.request_id)
+        await send_reply(send, reply, exchange.request_id)
         self._log(exchange, reply.status, began)
 
     def _begin(self, scope: Scope) -> Exchange:
         now = self.clock.now()
-        address, agent = _address_of(scope["client"]), ""
         context = RequestContext(
-            request_id=RequestId.new(now, self.entropy), now=now, address=address, user_agent=agent
+            request_id=RequestId.new(now, self.entropy),
+            now=now,
+            address=_address_of(scope["client"]),
+            user_agent=printable_user_agent(scope["headers"]),
         )
-        return Exchange(context, scope["method"], Headers(()))
+        return Exchange(context, str(context.request_id), scope["method"])
 
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         """The reply, whatever happens, unless the caller is gone."""
@@ -129,16 +131,15 @@ class App:
             reply = problem_reply(error, request_id, headers=exchange.extra)
             exchange.why = _why(error)
             if reply.status == 500:  # noqa: PLR2004  # a fault of ours: where it came from is worth a line
-                self.log.fault("http.fault", error, request=str(request_id))
+                self.log.fault("http.fault", error, request=exchange.request_id)
             return reply
         except Exception as error:  # noqa: BLE001  # the last line: one bad request must not show or end anything
-            self.log.fault("http.fault", error, request=str(request_id))
+            self.log.fault("http.fault", error, request=exchange.request_id)
             return internal_reply(request_id)
 
     async def _handle(self, exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
-        exchange.headers = headers = Headers(scope["headers"])
+        headers = Headers(scope["headers"])
         self.hosts.check(headers.raw(b"host"))
-        exchange.context = _with_user_agent(exchange.context, printable_user_agent(headers))
         exchange.place, parameters = self.table.find(scope["raw_path"].decode("latin-1"))
         route = exchange.place.find(exchange.method) if exchange.place else None
         request = Request(
@@ -192,7 +193,7 @@ class App:
             route=exchange.place.template if exchange.place else None,
             status=status or None,
             ms=(self.clock.monotonic() - began) * 1000,
-            request=str(exchange.context.request_id),
+            request=exchange.request_id,
             address=exchange.context.address,
             **exchange.why,
         )
@@ -207,12 +208,6 @@ def _complete(request: Request, identity: Any, query: Mapping[str, str], body: A
         body=body,
         identity=identity,
         query=query,
-    )
-
-
-def _with_user_agent(context: RequestContext, user_agent: str) -> RequestContext:
-    return RequestContext(
-        request_id=context.request_id, now=context.now, address=context.address, user_agent=user_agent
     )
 
 

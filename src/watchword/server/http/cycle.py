@@ -1,11 +1,9 @@
 """One request and its answer on a connection: uvicorn's cycle, which writes an answer whole and at once."""
 
-import re
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-_UNSAFE: Final = re.compile(rb"[\r\n\0]")
 _BODILESS: Final = frozenset({204, 304})
 
 
@@ -30,16 +28,15 @@ class Cycle(RequestResponseCycle):
         if self.more_body:
             # The caller has not finished its body, and we shall not read it: what follows is no request.
             self.keep_alive = False
-        lines = [STATUS_LINE[self._start["status"]]]
-        for name, value in (*self.default_headers, *self._start["headers"]):
-            if _UNSAFE.search(value):
-                self.response_started = False  # so that a 500 can still be written
-                raise RuntimeError("a header of the answer would split it")
-            lines += (name, b": ", value, b"\r\n")
-        lines.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
-        if self.scope["method"] != "HEAD" and self._start["status"] not in _BODILESS:
-            lines.append(body)
-        self.transport.write(b"".join(lines))
+        headers = (*self.default_headers, *self._start["headers"])
+        block = b"".join([b"%b: %b\r\n" % header for header in headers])
+        if block.count(b"\n") != len(headers) or block.count(b"\r") != len(headers) or b"\0" in block:
+            self.response_started = False  # so that a 500 can still be written
+            raise RuntimeError("a header of the answer would split it")
+        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        if self.scope["method"] == "HEAD" or self._start["status"] in _BODILESS:
+            body = b""
+        self.transport.write(b"".join((STATUS_LINE[self._start["status"]], block, end, body)))
         self._complete()
 
     def _complete(self) -> None:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -87,7 +87,10 @@ def canonical_address(host: str) -> str:
     return str(mapped or address)
 
 
-def printable_user_agent(headers: Headers) -> str:
-    """At most 200 printable characters of it."""
-    text = (headers.get("user-agent") or "")[:_MAX_USER_AGENT]
-    return text if text.isprintable() else "".join(filter(str.isprintable, text))
+def printable_user_agent(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """At most 200 printable characters of the first one."""
+    for name, value in headers:
+        if name == b"user-agent":
+            text = value[:_MAX_USER_AGENT].decode("latin-1")
+            return text if text.isprintable() else "".join(filter(str.isprintable, text))
+    return ""

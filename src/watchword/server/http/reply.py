@@ -8,7 +8,7 @@ from watchword.core.encoding import encode_json
 
 JSON_TYPE: Final = "application/json"
 _NO_HEADERS: Final[Mapping[str, str]] = {}
-_JSON_HEADERS: Final[Mapping[str, str]] = {"content-type": JSON_TYPE}
+JSON_HEADERS: Final[Mapping[str, str]] = {"content-type": JSON_TYPE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Reply:
     @classmethod
     def json(cls, value: Any, status: int = 200, *, headers: Mapping[str, str] = _NO_HEADERS) -> Self:
         """`value` as compact JSON."""
-        return cls(status, encode_json(value), {**_JSON_HEADERS, **headers} if headers else _JSON_HEADERS)
+        return cls(status, encode_json(value), {**JSON_HEADERS, **headers} if headers else JSON_HEADERS)
 
     @classmethod
     def empty(cls, status: int = 204, *, headers: Mapping[str, str] = _NO_HEADERS) -> Self:

@@ -3,9 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
-from watchword.core.ids import RequestId
 from watchword.errors import TooLargeError
-from watchword.server.http.reply import Reply
+from watchword.server.http.reply import JSON_HEADERS, JSON_TYPE, Reply
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -23,6 +22,7 @@ DEFAULT_HEADERS: Final[Mapping[str, str]] = {
 """On every answer, unless the reply has its own of the same name."""
 _DEFAULT_BLOCK: Final = [(name.encode(), value.encode()) for name, value in DEFAULT_HEADERS.items()]
 
+_JSON_BLOCK: Final = [(b"content-type", JSON_TYPE.encode()), *_DEFAULT_BLOCK]
 _BODILESS: Final = frozenset({204, 304})  # RFC 9110, 8.6: these never state a length
 
 
@@ -45,17 +45,19 @@ async def read_body(receive: Receive, limit: int) -> bytes:
             return body
 
 
-async def send_reply(send: Send, reply: Reply, request_id: RequestId) -> None:
+async def send_reply(send: Send, reply: Reply, request_id: str) -> None:
     """One start and one body, which the connection writes at once."""
     headers = _base_headers(reply)
     if reply.status not in _BODILESS:
         headers.append((b"content-length", b"%d" % len(reply.body)))
-    headers.append((b"x-request-id", str(request_id).encode()))
+    headers.append((b"x-request-id", request_id.encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
 
 
 def _base_headers(reply: Reply) -> list[tuple[bytes, bytes]]:
+    if reply.headers is JSON_HEADERS:
+        return _JSON_BLOCK.copy()
     own = [(name.encode("ascii"), value.encode("latin-1")) for name, value in reply.headers.items()]
     if reply.headers.keys().isdisjoint(DEFAULT_HEADERS):
         return own + _DEFAULT_BLOCK
