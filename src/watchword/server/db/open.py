@@ -22,8 +22,8 @@ async def open_database(
         DamagedError: the data fails its checks.
         UnavailableError: the engine does not answer.
     """
-    if isinstance(location, str) and location.startswith(_POSTGRES_SCHEMES):
-        from watchword.server.db.postgres import open_postgres  # noqa: PLC0415  # asyncpg is an optional extra
+    if str(location).startswith(_POSTGRES_SCHEMES):
+        from watchword.server.db.postgres import open_postgres  # asyncpg is an optional extra
 
-        return await open_postgres(location, clock=clock, entropy=entropy, audit=audit)
+        return await open_postgres(str(location), clock=clock, entropy=entropy, audit=audit)
     return await open_sqlite(Path(location), clock=clock, entropy=entropy, audit=audit)

@@ -11,6 +11,7 @@ from watchword.core.clock import Clock
 from watchword.core.entropy import Entropy
 from watchword.errors import DamagedError
 from watchword.server.db.migrate import INSTANCE_SIZE
+from watchword.server.db.no_audit import NoAudit
 from watchword.server.db.sqlite.check import check_in_background, check_whole, is_small
 from watchword.server.db.sqlite.connection import check_checksums, configure, connect
 from watchword.server.db.sqlite.database import Connections, SqliteDatabase
@@ -20,7 +21,6 @@ from watchword.server.db.sqlite.mark import Mark, check_reached
 from watchword.server.db.sqlite.place import check_place, create
 from watchword.server.db.sqlite.schema import migrate
 from watchword.server.db.sqlite.state import ServingState
-from watchword.server.db.sqlite.writer import NoAudit
 from watchword.server.db.unit import AuditSink
 
 LOCK_NAME: Final = "lock"

