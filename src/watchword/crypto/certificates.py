@@ -62,6 +62,10 @@ def encode_certificate(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
+def encode_certificate_pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.PEM)
+
+
 def root_fingerprint(certificate: x509.Certificate) -> bytes:
     """SHA-256 of the SubjectPublicKeyInfo, 32 bytes: the same for every certificate of one key (RFC 7469)."""
     spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

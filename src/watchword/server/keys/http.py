@@ -1,0 +1,52 @@
+"""What the server publishes about its keys: public, cacheable, the same for everybody."""
+
+from typing import Final
+
+from watchword.server.http import Reply, Request, Route
+from watchword.server.keys.service import KeyService
+
+JWKS_PATH: Final = "/.well-known/jwks.json"
+DOCUMENT_PATH: Final = "/.well-known/watchword-keys"
+_CACHED: Final = "public, max-age=300"
+"""Half the time for which a signing key is published before it signs."""
+_JWKS_TYPE: Final = "application/jwk-set+json"
+_DOCUMENT_TYPE: Final = "application/jose"
+_MAX_CONDITION: Final = 1024
+
+
+def routes(keys: KeyService) -> list[Route]:
+    """HEAD is answered by the edge from the same handlers."""
+
+    async def jwks(request: Request) -> Reply:
+        return jwks_reply(keys, request.headers.get("if-none-match"))
+
+    async def document(request: Request) -> Reply:
+        return document_reply(keys, request.headers.get("if-none-match"))
+
+    return [Route("GET", JWKS_PATH, jwks), Route("GET", DOCUMENT_PATH, document)]
+
+
+def jwks_reply(keys: KeyService, if_none_match: str | None) -> Reply:
+    """The JWK set (RFC 7517), or 304 for who has it."""
+    return _reply(keys.jwks(), keys.jwks_tag, _JWKS_TYPE, if_none_match)
+
+
+def document_reply(keys: KeyService, if_none_match: str | None) -> Reply:
+    """The signed key document. Its number is its tag: one number, one text."""
+    tag = f'"{keys.document_number}"'
+    return _reply(keys.key_document().encode(), tag, _DOCUMENT_TYPE, if_none_match)
+
+
+def _reply(body: bytes, tag: str, media_type: str, if_none_match: str | None) -> Reply:
+    headers = {"etag": tag, "cache-control": _CACHED}
+    if if_none_match is not None and _names(if_none_match, tag):
+        return Reply.empty(304, headers=headers)
+    return Reply(200, body, {"content-type": media_type, **headers})
+
+
+def _names(condition: str, tag: str) -> bool:
+    """Whether `If-None-Match` names `tag`, by weak comparison (RFC 9110, 13.1.2)."""
+    if len(condition) > _MAX_CONDITION:
+        return False
+    named = [entry.strip() for entry in condition.split(",")]
+    return named == ["*"] or tag in {entry.removeprefix("W/") for entry in named}
