@@ -16,11 +16,12 @@ not kept: the length refuses them. `tools/make_common_passwords.py` makes the fi
 
 import functools
 import hashlib
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 from watchword.errors import DamagedError
 
+_SOURCE: Final = Path(__file__).parent / "data/common_passwords.bin"
 MAGIC: Final = b"WWcp"
 VERSION: Final = 1
 PREFIX_SIZE: Final = 5
@@ -63,4 +64,4 @@ def prefix_of(password: str) -> bytes:
 @functools.cache
 def common_passwords() -> CommonPasswords:
     """The list that is shipped; read at first use."""
-    return CommonPasswords(files("watchword.protocol").joinpath("data/common_passwords.bin").read_bytes())
+    return CommonPasswords(_SOURCE.read_bytes())

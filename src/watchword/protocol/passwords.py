@@ -26,6 +26,9 @@ MAX_LENGTH: Final = 256
 _MAX_INPUT_LENGTH: Final = 4 * MAX_LENGTH
 """Code points that are normalised at all; NFC makes text at most a few times shorter."""
 
+_GAP: Final = "\0"
+"""No letter, and in no password: what a removed name leaves, so that its two sides do not become a name."""
+
 
 class PasswordReason(enum.StrEnum):
     """Stable: clients translate by it."""
@@ -122,20 +125,17 @@ def _profile() -> Profile:
 
 
 def _check_repetition(folded: str) -> None:
-    """A short text repeated is as easy to guess as the short text."""
-    unit = smallest_unit(folded)
-    if len(unit) == len(folded):
-        return
-    if len(unit) < MIN_LENGTH_WITH_SECOND_FACTOR:
+    """A short text repeated is as easy to guess as the short text; a last repetition may be cut off."""
+    longest = min(MIN_LENGTH_WITH_SECOND_FACTOR - 1, len(folded) // 2)
+    if any(folded[period:] == folded[:-period] for period in range(1, longest + 1)):
         raise WeakPasswordError(PasswordReason.REPEATED)
-    if unit in common_passwords():
+    if _smallest_unit(folded) in common_passwords():
         raise WeakPasswordError(PasswordReason.COMMON)
 
 
-def smallest_unit(text: str) -> str:
+def _smallest_unit(text: str) -> str:
     """The shortest text whose whole repetition is `text`; `text` itself if there is none shorter."""
-    size = (text + text).find(text, 1)
-    return text[:size]
+    return text[: (text + text).find(text, 1)]
 
 
 def _check_common(prepared: str) -> None:
@@ -145,15 +145,16 @@ def _check_common(prepared: str) -> None:
 
 def _check_names(folded: str, username: str, email: str | None, service: str) -> None:
     names = [username, *([email, email.partition("@")[0]] if email else [])]
-    if any(_is_only(name, folded) for name in names):
-        raise WeakPasswordError(PasswordReason.LIKE_NAME)
-    if _is_only(service, folded):
+    if _is_only([service], folded):
         raise WeakPasswordError(PasswordReason.LIKE_SERVICE)
+    if _is_only([*names, service], folded):
+        raise WeakPasswordError(PasswordReason.LIKE_NAME)
 
 
-def _is_only(name: str, folded: str) -> bool:
-    """Whether nothing but digits and punctuation is left without the name; so `alice1990`, `Alice_Alice!`."""
-    plain = unicodedata.normalize("NFC", name).casefold()
-    if not plain or plain not in folded:
-        return False
-    return not any(character.isalpha() for character in folded.replace(plain, ""))
+def _is_only(names: list[str], folded: str) -> bool:
+    """Whether nothing but digits and punctuation is left without the names: `alice1990`, `Alice_Alice!`."""
+    rest = folded
+    for name in sorted(names, key=len, reverse=True):
+        plain = unicodedata.normalize("NFC", name).casefold()
+        rest = rest.replace(plain, _GAP) if plain else rest
+    return rest != folded and not any(character.isalpha() for character in rest)

@@ -15,7 +15,7 @@ import idna
 
 from watchword.protocol.names.reasons import InvalidNameError, NameReason
 from watchword.protocol.names.tables import is_single_script
-from watchword.protocol.names.username import canonical_key, check_text, enforce_username
+from watchword.protocol.names.username import canonical_key, check_text, enforce_username, has_invisible
 
 MAX_EMAIL_SIZE: Final = 254
 """Octets (RFC 5321, section 4.5.3.1.3, less the angle brackets)."""
@@ -59,7 +59,7 @@ def _check_local(local: str) -> None:
         return
     if unicodedata.normalize("NFKC", local) != local or unicodedata.category(local[0])[0] == "M":
         raise InvalidNameError(NameReason.EMAIL_LOCAL)
-    if enforce_username(local) is None or not is_single_script(local):
+    if has_invisible(local) or enforce_username(local) is None or not is_single_script(local):
         raise InvalidNameError(NameReason.EMAIL_LOCAL)
 
 

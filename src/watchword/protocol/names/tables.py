@@ -8,9 +8,10 @@ import functools
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
+_SOURCE: Final = Path(__file__).parent.parent / "data/name_tables.txt"
 _ANY: Final = frozenset({"Zyyy", "Zinh"})
 """Common and Inherited: at home in every script."""
 _AUGMENTED: Final = {
@@ -24,7 +25,7 @@ _AUGMENTED: Final = {
 
 
 def _lines(kind: str) -> Iterator[list[str]]:
-    with files("watchword.protocol").joinpath("data/name_tables.txt").open(encoding="ascii") as table:
+    with _SOURCE.open(encoding="ascii") as table:
         for line in table:
             fields = line.split()
             if fields[0] == kind:

@@ -64,14 +64,15 @@ def parse_username(text: str) -> Username:
     if len(enforced) > MAX_NAME_LENGTH:
         raise InvalidNameError(NameReason.TOO_LONG)
     _check_shape(enforced)
+    key = canonical_key(enforced)
     name = Username(
         text=enforced,
-        key=canonical_key(enforced),
-        skeleton=make_skeleton(enforced),
+        key=key,
+        skeleton=make_skeleton(key),
         # All capitals mislead nobody once they are stored small: `ALI` is not `all`.
-        typed_skeleton=make_skeleton(enforced if composed.isupper() else composed),
+        typed_skeleton=make_skeleton(key if composed.isupper() else composed),
     )
-    if is_reserved(key=name.key, skeletons=(name.skeleton, name.typed_skeleton)):
+    if is_reserved(key=key, skeletons=(name.skeleton, name.typed_skeleton)):
         raise InvalidNameError(NameReason.RESERVED)
     return name
 
@@ -128,6 +129,13 @@ def _check_characters(text: str) -> None:
         raise InvalidNameError(NameReason.CHARACTER)
     if unicodedata.normalize("NFKC", text) != text:
         raise InvalidNameError(NameReason.COMPATIBILITY)
+    if has_invisible(text):
+        raise InvalidNameError(NameReason.CHARACTER)
+
+
+def has_invisible(text: str) -> bool:
+    """Joiners, which PRECIS allows in some contexts: two names must not differ by what nobody sees."""
+    return any(unicodedata.category(character) == "Cf" for character in text)
 
 
 def _is_plain(character: str) -> bool:
@@ -136,8 +144,11 @@ def _is_plain(character: str) -> bool:
 
 def _profile_reason(text: str) -> NameReason:
     """The profile refuses for a character or for its direction; nothing else is left."""
-    allowed = all(enforce_username(character) is not None for character in text)
-    return NameReason.DIRECTION if allowed else NameReason.CHARACTER
+    try:
+        _profile().base.enforce(text)
+    except UnicodeEncodeError:
+        return NameReason.CHARACTER
+    return NameReason.DIRECTION
 
 
 def _check_shape(text: str) -> None:
