@@ -4,6 +4,7 @@ No redirect is followed, no proxy of the environment is used, nothing in a token
 are bounded. It blocks: `keys` runs it in a thread. The HTTP and TLS modules are loaded at the first fetch.
 """
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ from watchword.errors import (
 from watchword.protocol.tokens import audience_of
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from http.client import HTTPConnection, HTTPResponse
 
@@ -82,8 +84,9 @@ class Source:
 
         connection = self._connection()
         connection.connect()
-        # A timeout of the socket bounds each wait; this bounds their sum, against a server that drips.
-        watchdog = Timer(TIMEOUT_SECONDS, _hang_up, (connection,))
+        # A timeout of the socket bounds each wait; this bounds their sum, against a server that drips. It keeps the
+        # socket, since the connection hands that to the response once the headers are there.
+        watchdog = Timer(TIMEOUT_SECONDS, _hang_up, (connection.sock,))
         watchdog.daemon = True
         watchdog.start()
         try:
@@ -154,15 +157,16 @@ def check_origin(url: str, *, field: str) -> str:
     return origin
 
 
-def _hang_up(connection: "HTTPConnection") -> None:
-    """Wake the thread that waits on this connection; it sees an end of file."""
+def _hang_up(sock: "socket.socket") -> None:
+    """Wake the thread that waits on this socket; it sees an end of file.
+
+    By the plain method: that of a TLS socket drops its TLS state, and the waiting thread would then read what the
+    network says, unverified, as if it were the server's answer.
+    """
     import socket  # noqa: PLC0415  # loaded with the rest, at the first fetch
 
-    if connection.sock is not None:
-        try:
-            connection.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # closed meanwhile: what we wanted
+    with contextlib.suppress(OSError):  # closed meanwhile: what we wanted
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _read(response: "HTTPResponse", *, conditional: bool) -> Fetched:
@@ -177,4 +181,6 @@ def _read(response: "HTTPResponse", *, conditional: bool) -> Fetched:
     body = response.read(MAX_SIZE + 1)
     if len(body) > MAX_SIZE:
         raise TooLargeError
+    if response.length:  # what is still to come, of a stated length
+        raise UnreachableError("the answer broke off")
     return Fetched(body=body, etag=etag, max_age=age)

@@ -65,7 +65,7 @@ def _port(port: str | None, scheme: str) -> str:
 def _host(text: str) -> str:
     if text.startswith("["):
         return _ipv6(text[1:-1])
-    labels = [_label(label) for label in text.lower().split(".")]
+    labels = [_label(label) for label in text.split(".")]
     host = ".".join(labels)
     if len(host) > _MAX_HOST:
         raise MalformedError("the host name is too long")
@@ -73,7 +73,7 @@ def _host(text: str) -> str:
 
 
 def _label(label: str) -> str:
-    ascii_label = label if label.isascii() else _a_label(label)
+    ascii_label = label.lower() if label.isascii() else _a_label(label)
     if len(ascii_label) > _MAX_LABEL or not _LABEL.match(ascii_label):
         raise MalformedError("not a host name")
     return ascii_label
@@ -82,14 +82,21 @@ def _label(label: str) -> str:
 def _a_label(label: str) -> str:
     """Punycode of a label that every version of IDNA reads alike; what one would change is refused."""
     from encodings.idna import nameprep  # noqa: PLC0415  # rarely needed; its tables are slow to load
+    from unicodedata import normalize  # noqa: PLC0415  # as above
 
+    lowered = label.lower()
     try:
-        unchanged = nameprep(label) == label
+        # of the label itself too, since lowering a compatibility sign (the Kelvin sign) may hide that it was one
+        unchanged = normalize("NFKC", label) == label and nameprep(lowered) == lowered
     except UnicodeError:
         unchanged = False
-    if not unchanged or _DEVIATIONS & set(label) or not all(sign == "-" or sign.isalnum() for sign in label):
+    if (
+        not unchanged
+        or _DEVIATIONS & set(lowered)
+        or not all(sign == "-" or sign.isalnum() for sign in lowered)
+    ):
         raise MalformedError("not a host name that everybody reads alike: write it as xn--…")
-    return "xn--" + label.encode("punycode").decode()
+    return "xn--" + lowered.encode("punycode").decode()
 
 
 def _ipv4(host: str) -> str:
