@@ -1,0 +1,60 @@
+"""How every command ends: one clear line (or one JSON object) on standard error and an exit code, never a traceback."""
+
+import os
+import sys
+import traceback
+from typing import Any, Final, cast
+
+from watchword.cli.exit_codes import EXIT_CODES, SENTENCES, ExitCode
+from watchword.cli.output import NAME, print_json, safe
+from watchword.errors import ErrorCode, WatchwordError
+
+DEBUG_VARIABLE: Final = "WATCHWORD_DEBUG"
+_TRACE_SIZE: Final = 6
+
+
+def fail(error: WatchwordError, *, as_json: bool) -> ExitCode:
+    """Tell an error of ours."""
+    lines = (error.detail or SENTENCES[error.code]).splitlines()
+    extra = {"problems": lines} if len(lines) > 1 else {}
+    _tell(error.code, lines, as_json=as_json, **extra)
+    return EXIT_CODES[error.code]
+
+
+def fail_usage(text: str, *, as_json: bool) -> ExitCode:
+    """Tell that the arguments are not understood."""
+    _tell(ErrorCode.MALFORMED, text.splitlines() or ["usage"], as_json=as_json)
+    return ExitCode.USAGE
+
+
+def fail_internal(error: BaseException, *, as_json: bool) -> ExitCode:
+    """Tell that we are at fault; what happened exactly is shown only to whoever asks with WATCHWORD_DEBUG=1."""
+    from watchword.core.entropy import SystemEntropy  # seldom
+
+    trace = f"err_{SystemEntropy().bytes(_TRACE_SIZE).hex()}"
+    if os.environ.get(DEBUG_VARIABLE) == "1":
+        sys.stderr.write(f"{trace}:\n{''.join(traceback.format_exception(error))}")
+    _tell(
+        ErrorCode.INTERNAL,
+        [f"internal error ({trace}); run again with {DEBUG_VARIABLE}=1 to see more"],
+        as_json=as_json,
+        trace=trace,
+    )
+    return ExitCode.INTERNAL
+
+
+def _tell(code: ErrorCode, lines: list[str], *, as_json: bool, **extra: Any) -> None:
+    if as_json:
+        detail = "; ".join(lines)
+        print_json({"error": {"code": code.value, "detail": detail, **extra}}, stream=sys.stderr)
+        return
+    for line in lines:
+        sys.stderr.write(f"{NAME}: {safe(line)}\n")
+    sys.stderr.flush()
+
+
+def close_quietly() -> ExitCode:
+    """Whoever read our output has gone: say nothing, also not when Python flushes at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, cast("int", sys.stdout.fileno()))
+    return ExitCode.PIPE_CLOSED

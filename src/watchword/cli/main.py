@@ -1,0 +1,84 @@
+"""`watchword`: puts the groups of commands together, runs one, and turns whatever happens into an exit code."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import typer
+from typer._click.exceptions import ClickException  # the base of Typer's own errors has no public name
+
+from watchword import __version__
+from watchword.cli import operator_commands
+from watchword.cli.exit_codes import ExitCode
+from watchword.cli.failures import close_quietly, fail, fail_internal, fail_usage
+from watchword.cli.output import NAME, note, print_text
+from watchword.errors import WatchwordError
+
+_HELP: Final = """Watchword: a self-hosted identity server, and its client.
+
+\b
+Start a server of your own:      watchword serve
+Become somebody there:           watchword register
+Let an app know who is calling:  watchword token --for https://app.example
+
+Every command explains itself with --help, and speaks JSON with --json. Exit codes: 0 done, 1 refused, 2 usage,
+3 unreachable, 4 internal error.
+"""
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print_text(f"{NAME} {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end."),
+    ] = False,
+) -> None:
+    """The options of `watchword` itself."""
+
+
+def make_app() -> typer.Typer:
+    """All commands."""
+    app = typer.Typer(
+        name=NAME,
+        help=_HELP,
+        no_args_is_help=True,
+        rich_markup_mode=None,  # plain help starts in half the time
+        pretty_exceptions_enable=False,  # a traceback may show locals, and so secrets
+        context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+    )
+    app.callback()(_root)
+    operator_commands.add_commands(app)
+    return app
+
+
+def run(arguments: Sequence[str]) -> ExitCode | int:
+    """Run one command line and return its exit code; nothing escapes."""
+    as_json = "--json" in arguments
+    try:
+        command = typer.main.get_command(make_app())
+        code = command.main(list(arguments), prog_name=NAME, standalone_mode=False)
+        sys.stdout.flush()
+    except ClickException as error:
+        return (
+            fail_usage(error.format_message(), as_json=as_json) if error.format_message() else ExitCode.USAGE
+        )
+    except (KeyboardInterrupt, typer.Abort):
+        note("interrupted")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        return close_quietly()
+    except WatchwordError as error:
+        return fail(error, as_json=as_json)
+    except Exception as error:  # noqa: BLE001  # the last resort: no traceback for people
+        return fail_internal(error, as_json=as_json)
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def main() -> None:
+    """The entry point."""
+    sys.exit(int(run(sys.argv[1:])))

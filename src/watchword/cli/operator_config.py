@@ -1,0 +1,106 @@
+"""`serve` and `check-config`."""
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from watchword.cli.operator_options import ConfigPath, Data, Json, Listen, Origin, given
+from watchword.cli.output import Table, note, print_json, print_text
+
+if TYPE_CHECKING:
+    from watchword.server.config import Loaded
+
+
+def serve(
+    data: Data = None,
+    listen: Listen = None,
+    origin: Origin = None,
+    config: ConfigPath = None,
+    as_json: Json = False,
+) -> None:
+    r"""Run the server until Ctrl-C.
+
+    \b
+    On this machine, with nothing configured:
+        watchword serve
+    For others, under a name of its own:
+        watchword serve --listen 0.0.0.0:443 --origin https://id.example.org
+
+    The first start makes keys, a certificate authority and a database in the data directory. --json writes the log
+    as JSON, whoever reads it.
+    """
+    from watchword.server.app import run_server
+    from watchword.server.config import LogFormat, load_config
+
+    found = load_config(flags=given(data=data, listen=listen, origin=origin), file=config)
+    if as_json:
+        found = replace(found, log=replace(found.log, format=LogFormat.JSON))
+    run_server(found)
+
+
+def check_config(
+    data: Data = None,
+    listen: Listen = None,
+    origin: Origin = None,
+    config: ConfigPath = None,
+    fields: Annotated[bool, typer.Option("--fields", help="Explain every setting instead.")] = False,
+    as_json: Json = False,
+) -> None:
+    r"""Check the configuration, and show what a server would run with.
+
+    \b
+    What is in force, and where each value comes from:
+        watchword check-config --config /etc/watchword.toml
+    Every setting there is, with its default and effect:
+        watchword check-config --fields
+
+    Exit code 0 when a server would start with it, 2 when not; then every problem is named.
+    """
+    if fields:
+        _show_fields(as_json=as_json)
+        return
+    from watchword.server.config import find_warnings, load
+
+    environ = dict(os.environ)
+    loaded = load(flags=given(data=data, listen=listen, origin=origin), file=config)
+    warnings = find_warnings(loaded.config, environ)
+    if as_json:
+        print_json(_document(loaded, warnings))
+        return
+    print_text(f"configuration file: {loaded.file or 'none'}")
+    rows = [(each.field.key, each.shown, each.place) for each in loaded.settings]
+    Table(columns=("setting", "value", "from"), rows=rows).print()
+    for warning in warnings:
+        note(f"warning: {warning}")
+
+
+def _document(loaded: "Loaded", warnings: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "file": None if loaded.file is None else str(loaded.file),
+        "settings": {each.field.key: {"value": each.shown, "from": each.place} for each in loaded.settings},
+        "warnings": list(warnings),
+    }
+
+
+def _show_fields(*, as_json: bool) -> None:
+    from watchword.server.config import FIELDS
+
+    if as_json:
+        for field in FIELDS:
+            print_json(
+                {
+                    "key": field.key,
+                    "variable": field.variable,
+                    "flag": field.flag or None,
+                    "default": field.default_text,
+                    "unit": field.unit,
+                    "effect": field.effect,
+                }
+            )
+        return
+    for field in FIELDS:
+        print_text(f"{field.key} = {field.default_text}   ({field.unit})")
+        print_text(f"    {field.effect}")
+        print_text(f"    also: {field.variable}{f', {field.flag}' if field.flag else ''}")

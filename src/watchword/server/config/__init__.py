@@ -1,0 +1,41 @@
+"""What an operator may choose, and where it comes from: flags before environment before file before default.
+
+Invariants: everything is checked as a whole before anything listens, and all that is wrong is told at once; what is
+unknown is refused, never ignored; a secret comes from a file or the environment, is never shown, and does not stay in
+the environment.
+"""
+
+from watchword.server.config.fields import FIELDS, Field
+from watchword.server.config.load import Loaded, find_data_directory, load, load_config
+from watchword.server.config.model import (
+    Config,
+    DatabaseURL,
+    LimitsConfig,
+    Listen,
+    LogConfig,
+    LogFormat,
+    LogLevel,
+    PasswordsConfig,
+)
+from watchword.server.config.problems import ConfigProblem, InvalidSettingsError
+from watchword.server.config.warnings import find_warnings
+
+__all__ = [
+    "FIELDS",
+    "Config",
+    "ConfigProblem",
+    "DatabaseURL",
+    "Field",
+    "InvalidSettingsError",
+    "LimitsConfig",
+    "Listen",
+    "Loaded",
+    "LogConfig",
+    "LogFormat",
+    "LogLevel",
+    "PasswordsConfig",
+    "find_data_directory",
+    "find_warnings",
+    "load",
+    "load_config",
+]

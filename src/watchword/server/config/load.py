@@ -1,0 +1,217 @@
+"""From flags, environment, file and defaults to one checked `Config`, or to everything that is wrong with them."""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from watchword.errors import InvalidConfigError, MalformedError
+from watchword.server.config.environment import ROOT_KEY_VARIABLE, take, wipe
+from watchword.server.config.fields import BY_KEY, FIELDS, Field
+from watchword.server.config.file import ConfigFile, read_file
+from watchword.server.config.model import Config, LimitsConfig, LogConfig, PasswordsConfig
+from watchword.server.config.problems import ConfigProblem, InvalidSettingsError
+
+FILE_NAME: Final = "watchword.toml"
+FILE_VARIABLE: Final = "WATCHWORD_CONFIG"
+ROOT_KEY_FILE: Final = "root.key"
+DEFAULT: Final = "default"
+_OTHERS: Final = 0o077
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A value and where it came from. `shown` is safe to print."""
+
+    field: Field
+    value: Any
+    place: str
+
+    @property
+    def shown(self) -> str:
+        if self.value is None:
+            return self.field.default_text
+        return ", ".join(self.value) or "none" if isinstance(self.value, tuple) else str(self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    config: Config
+    settings: tuple[Setting, ...]
+    file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sources:
+    """What was given, before it is looked at."""
+
+    flags: Mapping[str, str]
+    environ: MutableMapping[str, str]
+    file: ConfigFile | None
+
+    def find(self, field: Field) -> tuple[Any, str]:
+        """The value with precedence and its place."""
+        if field.flag and field.key in self.flags:
+            return self.flags[field.key], field.flag
+        if field.variable in self.environ:
+            taken = take(self.environ, field.variable) if field.secret else self.environ[field.variable]
+            return taken, field.variable
+        if self.file is not None and field.key in self.file.values:
+            return self.file.values[field.key], self.file.place(field.key)
+        return field.default, DEFAULT
+
+
+def load_config(
+    *,
+    flags: Mapping[str, str] | None = None,
+    file: Path | None = None,
+    environ: MutableMapping[str, str] | None = None,
+) -> Config:
+    """The configuration to run with; see `load`."""
+    return load(flags=flags, file=file, environ=environ).config
+
+
+def load(
+    *,
+    flags: Mapping[str, str] | None = None,
+    file: Path | None = None,
+    environ: MutableMapping[str, str] | None = None,
+) -> Loaded:
+    """Read and check everything. `flags` by key ("data", "listen", "origin"); the database URL leaves `environ`.
+
+    Raises:
+        InvalidSettingsError: (an `InvalidConfigError`) all that is wrong with single settings and their combination.
+        InvalidConfigError: the file cannot be used at all.
+    """
+    environ = os.environ if environ is None else environ
+    sources = _Sources(flags=flags or {}, environ=environ, file=_find_file(flags or {}, file, environ))
+    wipe(environ, ROOT_KEY_VARIABLE)  # `RootKeys.find` takes it out of `environ` itself
+    problems = list(sources.file.unknown()) if sources.file else []
+    settings = {}
+    for field in FIELDS:
+        value, place = sources.find(field)
+        try:
+            read = None if value is None else field.read(value)
+        except MalformedError as error:
+            problems.append(ConfigProblem(key=field.key, place=place, detail=error.detail))
+            continue
+        settings[field.key] = Setting(
+            field=field, value=_anchor(read, place, field, sources.file), place=place
+        )
+    problems += _check_together(settings, sources)
+    if problems:
+        raise InvalidSettingsError(problems)
+    found = sources.file.path if sources.file else None
+    return Loaded(config=_build(settings), settings=tuple(settings.values()), file=found)
+
+
+def find_data_directory(
+    *,
+    flags: Mapping[str, str] | None = None,
+    file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Path:
+    """Only the data directory: enough to find a running server, whatever else it was started with.
+
+    Raises `InvalidConfigError`.
+    """
+    environ = os.environ if environ is None else environ
+    field = BY_KEY["data"]
+    named = _named_file(file, environ)
+    given = read_file(named) if named else None
+    if field.key in (flags or {}) or field.variable in environ:
+        given = None
+    value, place = _Sources(flags=flags or {}, environ=dict(environ), file=given).find(field)
+    try:
+        path: Path = _anchor(field.read(value), place, field, given)
+    except MalformedError as error:
+        raise InvalidSettingsError([ConfigProblem(key=field.key, place=place, detail=error.detail)]) from None
+    return path
+
+
+def _named_file(file: Path | None, environ: Mapping[str, str]) -> Path | None:
+    if file is not None:
+        return file
+    named = environ.get(FILE_VARIABLE)
+    if named is not None and not named.strip():
+        raise InvalidConfigError(f"{FILE_VARIABLE} is empty; remove it, or name a file")
+    return Path(named) if named else None
+
+
+def _find_file(flags: Mapping[str, str], file: Path | None, environ: Mapping[str, str]) -> ConfigFile | None:
+    named = _named_file(file, environ)
+    if named is not None:
+        return read_file(named)
+    beside = find_data_directory(flags=flags, environ=environ) / FILE_NAME
+    if not beside.exists():
+        return None
+    found = read_file(beside)
+    if "data" in found.values:
+        raise InvalidConfigError(
+            f"data ({found.place('data')}): this file lies in the data directory: remove the key"
+        )
+    return found
+
+
+def _anchor(value: Any, place: str, field: Field, file: ConfigFile | None) -> Any:
+    """Relative paths in a file start at the file; elsewhere at the working directory."""
+    if not isinstance(value, Path):
+        return value
+    if file is not None and place == file.place(field.key):
+        return (file.path.parent / value).absolute()
+    return value.absolute()
+
+
+def _check_together(settings: Mapping[str, Setting], sources: _Sources) -> Iterator[ConfigProblem]:
+    listen, origin = settings.get("listen"), settings.get("origin")
+    if listen and origin and origin.value is None and not listen.value.is_loopback:
+        yield ConfigProblem(
+            key="origin",
+            place="",
+            detail=f"must be given, since {listen.value} (listen) is not loopback: how do callers name this server?",
+        )
+    yield from _check_secret_in_file(settings.get("database"), sources.file)
+    if ROOT_KEY_VARIABLE in sources.environ and not sources.environ[ROOT_KEY_VARIABLE].strip():
+        yield ConfigProblem(key=ROOT_KEY_VARIABLE, place="", detail="is empty; remove it, or set the key")
+    elif "data" in settings and "root_key_file" in settings:
+        yield from _check_root_key_file(settings)
+
+
+def _check_secret_in_file(database: Setting | None, file: ConfigFile | None) -> Iterator[ConfigProblem]:
+    if database is None or database.value is None or file is None or file.closed:
+        return
+    if database.value.holds_secret and database.place == file.place("database"):
+        detail = f"holds a password, and others can read this file: run “chmod 600 {file.path}”"
+        yield ConfigProblem(key="database", place=database.place, detail=detail)
+
+
+def _check_root_key_file(settings: Mapping[str, Setting]) -> Iterator[ConfigProblem]:
+    path = settings["root_key_file"].value or settings["data"].value / ROOT_KEY_FILE
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # missing: first start makes it, or `server/keys` says what is the matter
+    if stat.S_ISREG(mode) and mode & _OTHERS:
+        detail = f"others can use {path}: run “chmod 600 {path}”, and if it was ever so, rotate the root key"
+        yield ConfigProblem(key="root_key_file", place=settings["root_key_file"].place, detail=detail)
+
+
+def _build(settings: Mapping[str, Setting]) -> Config:
+    value = {key: setting.value for key, setting in settings.items()}
+    return Config(
+        data=value["data"],
+        listen=value["listen"],
+        origin=value["origin"],
+        hosts=value["hosts"],
+        database=value["database"],
+        root_key_file=value["root_key_file"] or value["data"] / ROOT_KEY_FILE,
+        registration=value["registration"],
+        passwords=PasswordsConfig(server_hash=value["passwords.server_hash"]),
+        log=LogConfig(level=value["log.level"], format=value["log.format"]),
+        limits=LimitsConfig(
+            costly_at_once=value["limits.costly_at_once"], costly_waiting=value["limits.costly_waiting"]
+        ),
+        shutdown_grace_s=value["shutdown_grace_s"],
+    )

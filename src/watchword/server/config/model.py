@@ -1,0 +1,133 @@
+"""The configuration as the server uses it: every value parsed, nothing left to decide but the port."""
+
+import enum
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, final
+from urllib.parse import urlsplit
+
+from watchword.core.secret import Secret
+from watchword.crypto.passwords import ServerHash
+from watchword.server.accounts.model import RegistrationMode
+
+DATABASE_FILE: Final = "watchword.db"
+CONTROL_SOCKET: Final = "control.sock"
+ADDRESS_FILE: Final = "address"
+HTTPS_PORT: Final = 443
+
+
+class LogLevel(enum.StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(enum.StrEnum):
+    AUTO = "auto"
+    JSON = "json"
+    HUMAN = "human"
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """`host` is an IP address without brackets, or "localhost"; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@final
+class DatabaseURL:
+    """A `postgresql://` URL; shown without its password."""
+
+    __slots__ = ("_url",)
+
+    def __init__(self, url: Secret) -> None:
+        self._url = url
+
+    def reveal(self) -> str:
+        return self._url.reveal().decode()
+
+    @property
+    def holds_secret(self) -> bool:
+        parts = urlsplit(self.reveal())
+        return parts.password is not None or "password" in parts.query.lower()
+
+    def __str__(self) -> str:
+        parts = urlsplit(self.reveal())
+        place = parts.netloc.rpartition("@")[2]
+        user = f"{parts.username}:…@" if parts.password is not None else f"{parts.username or ''}@"
+        query = "?…" if parts.query else ""  # `password=` may stand there too
+        return f"{parts.scheme}://{user if '@' in parts.netloc else ''}{place}{parts.path}{query}"
+
+    def __repr__(self) -> str:
+        return f"<DatabaseURL {self}>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordsConfig:
+    server_hash: ServerHash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    level: LogLevel
+    format: LogFormat
+
+    @property
+    def as_json(self) -> bool | None:
+        """What `configure_logs` takes: None lets it look whether a terminal reads."""
+        return None if self.format is LogFormat.AUTO else self.format is LogFormat.JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsConfig:
+    """Of expensive work (login, registration, enrolment): at once, and waiting."""
+
+    costly_at_once: int
+    costly_waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All choices. `origin` is None where the default follows the port: see `resolve_origin`."""
+
+    data: Path
+    listen: Listen
+    origin: str | None
+    hosts: tuple[str, ...]
+    database: DatabaseURL | None
+    root_key_file: Path
+    registration: RegistrationMode
+    passwords: PasswordsConfig
+    log: LogConfig
+    limits: LimitsConfig
+    shutdown_grace_s: int
+
+    def resolve_origin(self, port: int) -> str:
+        """The public origin and issuer, once the port is known (after binding, where it is 0)."""
+        if self.origin is not None:
+            return self.origin
+        return "https://localhost" if port == HTTPS_PORT else f"https://localhost:{port}"
+
+    @property
+    def database_location(self) -> str | Path:
+        """What `open_database` takes."""
+        return self.data / DATABASE_FILE if self.database is None else self.database.reveal()
+
+    @property
+    def control_socket(self) -> Path:
+        return self.data / CONTROL_SOCKET
+
+    @property
+    def address_file(self) -> Path:
+        return self.data / ADDRESS_FILE

@@ -1,0 +1,178 @@
+"""One parser for each kind of value. Each raises `MalformedError` with what to write instead."""
+
+import enum
+import ipaddress
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from watchword.core.secret import Secret
+from watchword.errors import MalformedError
+from watchword.server.config.model import HTTPS_PORT, DatabaseURL, Listen
+
+Parser = Callable[[Any], Any]
+Choice = TypeVar("Choice", bound=enum.StrEnum)
+
+_MAX_PORT: Final = 65535
+_MAX_TEXT: Final = 2048
+_LABEL: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+_MAX_NAME: Final = 253
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
+_PLACEHOLDER: Final = re.compile(r"\$\{|\$\(|<[^>]*>|\{\{")
+_DEFAULT_PASSWORDS: Final = frozenset(
+    {
+        "",
+        "admin",
+        "change-me",
+        "change_me",
+        "changeme",
+        "example",
+        "password",
+        "postgres",
+        "secret",
+        "watchword",
+    }
+)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise MalformedError(f"is {_kind(value)}; it must be text in quotes")
+    if not value.strip():
+        raise MalformedError("is empty; remove it for the default")
+    if len(value) > _MAX_TEXT or not value.isprintable():
+        raise MalformedError(f"is longer than {_MAX_TEXT} characters, or holds some that do not print")
+    return value
+
+
+def _kind(value: Any) -> str:
+    names: dict[type, str] = {bool: "true or false", int: "a number", float: "a number", list: "a list"}
+    return names.get(type(value), "a table" if isinstance(value, dict) else type(value).__name__)
+
+
+def parse_path(value: Any) -> Path:
+    return Path(_text(value)).expanduser()
+
+
+def parse_port(text: str) -> int:
+    if not _DIGITS.fullmatch(text) or int(text) > _MAX_PORT:
+        raise MalformedError(f"has no port from 0 to {_MAX_PORT}")
+    return int(text)
+
+
+def parse_listen(value: Any) -> Listen:
+    """`HOST:PORT`. A name other than localhost is refused: what it stands for may change, or be several."""
+    host, separator, port = _text(value).rpartition(":")
+    if not separator:
+        raise MalformedError("is not HOST:PORT, like 127.0.0.1:8443 or [::1]:8443")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if host == "localhost":
+        return Listen(host, parse_port(port))
+    try:
+        address = ipaddress.IPv6Address(host[1:-1]) if bracketed else ipaddress.IPv4Address(host)
+    except ValueError:
+        hint = "write IPv6 addresses in brackets" if ":" in host else "give an IP address or localhost"
+        raise MalformedError(f"“{host}” is not an address: {hint}") from None
+    return Listen(str(address), parse_port(port))
+
+
+def parse_origin(value: Any) -> str:
+    """`https://host` or `https://host:port`, in the one spelling that browsers send."""
+    text = _text(value)
+    if text.lower().startswith("http://"):
+        raise MalformedError(
+            "is plain http; an origin is https:// (behind a proxy too: it is what callers see)"
+        )
+    if not text.startswith("https://"):
+        raise MalformedError("is not an origin: write https://host or https://host:port, in lower case")
+    return f"https://{parse_authority(text.removeprefix('https://'))}"
+
+
+def parse_authority(text: str) -> str:
+    """A lower-case host with an optional port, as it stands in a `Host` header and in an origin."""
+    if not text.isascii():
+        raise MalformedError("has characters beyond ASCII: write the host in its xn-- form")
+    parts = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?", text)
+    if parts is None:
+        raise MalformedError("is a host and a port, without user, path or “/” at the end")
+    host = _canonical_host(parts[1])
+    if host != parts[1]:
+        raise MalformedError(f"has the host in another spelling than callers send: write {host}")
+    if parts[2] is None:
+        return host
+    port = parse_port(parts[2])
+    if not port or str(port) != parts[2]:
+        raise MalformedError("has a port that is not from 1 to 65535")
+    if port == HTTPS_PORT:
+        raise MalformedError("names port 443, which is the default: leave “:443” away")
+    return f"{host}:{port}"
+
+
+def _canonical_host(text: str) -> str:
+    try:
+        if text.startswith("["):
+            return f"[{ipaddress.IPv6Address(text[1:-1])}]"
+        if text.replace(".", "").isdigit():
+            return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise MalformedError("holds no valid IP address") from None
+    host = text.lower()
+    if len(host) > _MAX_NAME or not all(_LABEL.fullmatch(label) for label in host.split(".")):
+        raise MalformedError("holds no valid host name")
+    return host
+
+
+def parse_hosts(value: Any) -> tuple[str, ...]:
+    """A list in the file; separated by commas in a variable."""
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list):
+        raise MalformedError(f"is {_kind(value)}; it must be a list of hosts")
+    return tuple(parse_authority(_text(item).strip()) for item in items)
+
+
+def parse_database(value: Any) -> DatabaseURL:
+    """A PostgreSQL URL. Its text never appears in an error: it may hold a password."""
+    text = _text(value)
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in {"postgresql", "postgres"} and (parts.port is None or parts.port > 0)
+    except ValueError:
+        good = False
+    if not good:
+        raise MalformedError("is not a postgresql://user@host/name URL (leave it away for SQLite)")
+    if _PLACEHOLDER.search(text):
+        raise MalformedError("holds a placeholder where a secret should stand; nothing is filled in here")
+    if parts.password is not None and unquote(parts.password).lower() in _DEFAULT_PASSWORDS:
+        raise MalformedError("holds no password or one that everybody knows; set another in PostgreSQL")
+    return DatabaseURL(Secret.from_text(text))
+
+
+def parse_whole(least: int, most: int) -> Parser:
+    """A parser of whole numbers in a range; digits in a variable."""
+
+    def parse(value: Any) -> int:
+        number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise MalformedError(
+                f"is {'text' if isinstance(value, str) else _kind(value)}; it must be a whole number"
+            )
+        if not least <= number <= most:
+            raise MalformedError(f"is {number}; it must be from {least} to {most}")
+        return number
+
+    return parse
+
+
+def parse_choice(kind: type[Choice]) -> Parser:
+    """A parser of one word of an enumeration."""
+    words = [member.value for member in kind]
+
+    def parse(value: Any) -> Choice:
+        text = _text(value)
+        if text not in words:
+            raise MalformedError(f"is “{text}”; it must be one of {', '.join(words)}")
+        return kind(text)
+
+    return parse

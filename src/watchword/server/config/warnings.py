@@ -1,0 +1,82 @@
+"""What is allowed and worth a second thought: `check-config` and the first lines of the log say it."""
+
+import difflib
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from watchword.crypto.passwords import ServerHash
+from watchword.server.accounts.model import RegistrationMode
+from watchword.server.config.environment import ROOT_KEY_VARIABLE
+from watchword.server.config.fields import FIELDS
+from watchword.server.config.load import FILE_VARIABLE
+from watchword.server.config.model import Config
+
+HYBRID_SINCE: Final = (3, 5)
+"""OpenSSL offers X25519MLKEM768 by default from this version on."""
+_OTHER_VARIABLES: Final = frozenset(
+    {
+        FILE_VARIABLE,
+        ROOT_KEY_VARIABLE,
+        "WATCHWORD_HOME",
+        "WATCHWORD_SERVER",
+        "WATCHWORD_CA",
+        "WATCHWORD_DEBUG",
+        "WATCHWORD_SOAK",
+    }
+)
+
+
+def find_warnings(config: Config, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Sentences for the operator; none of them stops a start."""
+    return (
+        *_registration(config),
+        *_passwords(config),
+        *_transport(),
+        *_root_key(environ),
+        *_variables(environ),
+    )
+
+
+def tls_is_hybrid() -> bool:
+    """Whether the TLS library of this Python agrees on X25519MLKEM768."""
+    return ssl.OPENSSL_VERSION_INFO[:2] >= HYBRID_SINCE
+
+
+def _registration(config: Config) -> Iterator[str]:
+    if config.registration is not RegistrationMode.OPEN:
+        return
+    if not config.listen.is_loopback or config.origin not in {None, "https://localhost"}:
+        yield "registration is open to everybody who reaches this server: “invite” or “closed” restrict it"
+    yield "open registration tells by its nature which names are taken: whoever registers one learns that it was free"
+
+
+def _passwords(config: Config) -> Iterator[str]:
+    if config.passwords.server_hash is not ServerHash.HMAC:
+        yield (
+            f"passwords.server_hash = “{config.passwords.server_hash}” costs tens of milliseconds of a core for each"
+            " login; the clients' Argon2id already protects a stolen database"
+        )
+
+
+def _transport() -> Iterator[str]:
+    if not tls_is_hybrid():
+        yield (
+            f"the TLS library here ({ssl.OPENSSL_VERSION}) has no X25519MLKEM768: connections are not safe against"
+            " a later quantum computer; what we seal ourselves (HPKE, hybrid suite) still is"
+        )
+
+
+def _root_key(environ: Mapping[str, str]) -> Iterator[str]:
+    if ROOT_KEY_VARIABLE in environ:
+        yield f"{ROOT_KEY_VARIABLE} holds the root key: it cannot be rotated here, and whoever starts us knows it"
+
+
+def _variables(environ: Mapping[str, str]) -> Iterator[str]:
+    known = {field.variable for field in FIELDS} | _OTHER_VARIABLES
+    for name in sorted(environ):
+        if not name.startswith("WATCHWORD_") or name in known:
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        yield f"the environment variable {name!r} means nothing to us{hint}"
