@@ -29,7 +29,7 @@ def private_key(vector: dict[str, str]) -> SealingPrivateKey:
 
 def test_the_files_hold_what_their_readers_expect():
     assert {(one["suite"], one["sealed_by"].split()[0]) for one in HPKE["good"]} == {
-        (suite.value, by) for suite in Suite for by in ("watchword", "Go")
+        (suite.value, by) for suite in Suite for by in ("watchword", "Go", "JavaScript")
     }
     assert {one["suite"] for one in HPKE["bad"]} == {suite.value for suite in Suite}
     assert min(len(HPKE["bad"]), len(HPKE["bad_public_keys"]), len(JWE["bad"])) >= 10

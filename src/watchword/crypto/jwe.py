@@ -8,6 +8,7 @@ Nonces are 96 random bits: at most 2^32 encryptions under one key (NIST SP 800-3
 derived for one purpose and direction, mostly for one message.
 """
 
+import functools
 import re
 from typing import Final
 
@@ -35,6 +36,7 @@ def check_kid(kid: str) -> None:
         raise MalformedError("not a key id")
 
 
+@functools.lru_cache(maxsize=256)
 def _header(kid: str, typ: str) -> str:
     """The one encoded header for this `kid` and `typ`; neither alphabet needs an escape in JSON."""
     check_kid(kid)

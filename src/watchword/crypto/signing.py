@@ -5,6 +5,7 @@ Imported by the middleware, so it needs nothing but `cryptography`. Ed25519 keys
 a low one: a signature is never an identifier here.
 """
 
+import functools
 import hashlib
 import re
 from collections.abc import Mapping
@@ -22,7 +23,6 @@ from watchword.errors import MalformedError, SignatureError
 SIGNATURE_SIZE: Final = 64
 _FIELD_SIZE: Final = 32
 _ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-_ES256: Final = ec.ECDSA(SHA256())
 _CURVE: Final = ec.SECP256R1()
 _KID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}\Z")
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -89,9 +89,15 @@ class TokenVerifyingKey:
         if len(signature) != SIGNATURE_SIZE or not (0 < r < _ORDER and 0 < s < _ORDER):
             raise SignatureError
         try:
-            self._key.verify(encode_dss_signature(r, s), message, _ES256)
+            self._key.verify(encode_dss_signature(r, s), message, _es256())
         except InvalidSignature:
             raise SignatureError from None
+
+
+@functools.cache
+def _es256() -> ec.ECDSA:
+    """Made at the first use: making it loads all of OpenSSL's backend, for which an import should not wait."""
+    return ec.ECDSA(SHA256())
 
 
 def _coordinate(jwk: Mapping[str, Any], name: str) -> int:
@@ -151,5 +157,5 @@ class TokenSigningKey:
 
     def sign(self, message: bytes) -> bytes:
         """Give r || s, 64 bytes."""
-        r, s = decode_dss_signature(self._key.sign(message, _ES256))
+        r, s = decode_dss_signature(self._key.sign(message, _es256()))
         return r.to_bytes(_FIELD_SIZE, "big") + s.to_bytes(_FIELD_SIZE, "big")
