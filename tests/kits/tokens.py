@@ -1,5 +1,6 @@
 """For tests of tokens: an issuer that can sign anything, a real server of key sets, and a way to call an ASGI app."""
 
+import asyncio
 import contextlib
 import dataclasses
 import http.server
@@ -214,7 +215,10 @@ async def call(app: Any, scope: dict[str, Any], *received: dict[str, Any]) -> An
     )
 
     async def receive() -> dict[str, Any]:
-        return next(incoming)
+        message = next(incoming, None)
+        if message is None:
+            await asyncio.Event().wait()  # as a server whose client says no more
+        return message or {}
 
     async def send(message: Any) -> None:
         sent.append(dict(message))

@@ -81,7 +81,7 @@ class Requirement:
 
         from starlette.requests import HTTPConnection  # noqa: PLC0415  # as above
 
-        parameter = Parameter("connection", Parameter.POSITIONAL_OR_KEYWORD, annotation=HTTPConnection)
+        parameter = Parameter("target", Parameter.POSITIONAL_OR_KEYWORD, annotation=HTTPConnection)
         return Signature([parameter], return_annotation=Identity)
 
     def _guard(self, route: Route) -> Route:
