@@ -1,9 +1,11 @@
 """What somebody types to log in, as one key for lookup and for counting failures.
 
 Lenient where registration is strict: spaces around it and full-width letters are forgiven, and a name that no
-account can have gets a key too, so that the caller does the same work for it as for an unknown one.
+account can have gets a key too, so that the caller does the same work for it as for an unknown one. That key is a
+hash: the text may hold a NUL, which PostgreSQL refuses, or a password that was typed in the wrong field.
 """
 
+import hashlib
 import unicodedata
 from dataclasses import dataclass
 
@@ -16,7 +18,7 @@ from watchword.protocol.names.username import canonical_key, check_text, enforce
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identifier:
-    """`u:` and the key of a user name, `e:` and that of an address, or `x:` and text that no account has."""
+    """`u:` and the key of a user name, `e:` and that of an address, or `x:` and a hash; no control characters."""
 
     key: str
 
@@ -31,14 +33,19 @@ def parse_identifier(text: str) -> Identifier:
     if "@" in typed:
         return Identifier(key=_email_key(typed))
     enforced = enforce_username(typed)
-    return Identifier(key=f"x:{typed}" if enforced is None else f"u:{canonical_key(enforced)}")
+    return Identifier(key=_no_key(typed) if enforced is None else f"u:{canonical_key(enforced)}")
 
 
 def _email_key(typed: str) -> str:
     try:
         return f"e:{parse_email(typed).key}"
     except InvalidNameError:
-        return f"x:{typed}"
+        return _no_key(typed)
+
+
+def _no_key(typed: str) -> str:
+    """SHA-256 in hexadecimal: as good as the text for counting failures."""
+    return f"x:{hashlib.sha256(typed.encode()).hexdigest()}"
 
 
 def _map_width(text: str) -> str:
