@@ -46,11 +46,14 @@ class MemoryDatabase:
     async def commit(self, unit: Unit) -> None:
         assert self.chain is not None
         self.chain.begin()
+        self.connection.execute("begin immediate")
         try:
-            with self.connection:
-                for step in [*unit.steps, *self.chain.entries(unit.events)]:
-                    self.connection.execute(for_sqlite(step.sql).text, step.parameters)
+            for step in [*unit.steps, *self.chain.entries(unit.events)]:
+                self.connection.execute(for_sqlite(step.sql).text, step.parameters)
+            self.connection.execute("commit")
         except BaseException:
+            if self.connection.in_transaction:  # SQLite itself rolls back when the disk is full
+                self.connection.execute("rollback")
             self.chain.rolled_back()
             raise
         self.chain.committed()

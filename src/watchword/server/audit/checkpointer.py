@@ -103,7 +103,7 @@ class Checkpointer:
     def _failed(self, error: Exception) -> None:
         self._failing = True
         since = int(self._clock.monotonic() - self._good_at)
-        _log.error("audit.checkpoint_failed", error=error, seconds_since_good=since)
+        _log.fault("audit.checkpoint_failed", error, seconds_since_good=since)
 
 
 def _compare(node: str, head: ChainHead, end: FileEnd) -> Iterator[Problem]:

@@ -1,7 +1,9 @@
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from watchword.server.audit.entry import GENESIS, MAX_VALUE, ChainHead, decode_o
 from watchword.server.audit.lines import as_json_line, parse_json_line
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.audit.sql import load_head
+from watchword.server.db.unit import Step, Unit
 from watchword.testing import SeededEntropy
 from watchword.testing.counts import count
 
@@ -148,6 +151,26 @@ def test_fault_M15_a_clock_that_jumps_does_not_break_the_chain(trail: Trail) -> 
         trail.checkpoint()
     assert trail.found(live=True) == []
     assert [entry.seq for entry in trail.entries()] == list(range(1, 9))
+
+
+def test_fault_N3_a_full_disk_refuses_the_unit_and_the_chain_goes_on(trail: Trail) -> None:
+    trail.edit("create table told (number integer)")
+    trail.add(3)
+    ((pages,),) = trail.database.connection.execute("pragma page_count")
+    trail.edit(f"pragma max_page_count = {pages}")
+    done = 3
+    with contextlib.suppress(apsw.FullError):
+        while done < 1000:
+            steps = [Step("insert into told values (:number)", {"number": done})]
+            asyncio.run(trail.database.commit(Unit(b"x", steps=steps, events=[trail.event(done)])))
+            done += 1
+    assert done < 1000
+    assert trail.chain.head.seq == done
+    assert trail.database.connection.execute("select count(*) from told").fetchall() == [(done - 3,)]
+    trail.edit("pragma max_page_count = 1000000")
+    trail.add(3)
+    trail.checkpoint()
+    assert trail.found(live=True) == []
 
 
 NASTY = [
