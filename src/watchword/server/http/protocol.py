@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from watchword.core.encoding import encode_json
 from watchword.errors import MalformedError
+from watchword.server.http.chunks import Chunks
 from watchword.server.http.cycle import Cycle
 from watchword.server.http.head import (
     HeadTooLargeError,
@@ -60,7 +61,7 @@ class HTTPProtocol(HttpToolsProtocol):
         self._current: Cycle | None = None
         self._pending = b""
         self._remaining = 0
-        self._chunked = False
+        self._chunks: Chunks | None = None
         self._ended = False
         self._deadline = _NEVER
         self._timer: asyncio.TimerHandle | None = None
@@ -122,10 +123,9 @@ class HTTPProtocol(HttpToolsProtocol):
         while self._pending and not self._ended:
             if self._remaining:
                 self._take_body()
-            elif self._chunked:
-                # Where chunks end only the parser knows; so that nothing can hide behind them, they end the connection.
-                piece, self._pending = self._pending, b""
-                self._feed(piece)
+            elif self._chunks is not None:
+                if not self._take_chunks(self._chunks):
+                    return
             elif self._busy():
                 self.flow.pause_reading()
                 return
@@ -136,6 +136,19 @@ class HTTPProtocol(HttpToolsProtocol):
         piece, self._pending = self._pending[: self._remaining], self._pending[self._remaining :]
         self._remaining -= len(piece)
         self._feed(piece)
+
+    def _take_chunks(self, chunks: Chunks) -> bool:
+        """Whether that took anything."""
+        try:
+            size = chunks.take(self._pending)
+        except MalformedError:
+            self._refuse(400)
+            return False
+        piece, self._pending = self._pending[:size], self._pending[size:]
+        if chunks.done:
+            self._chunks = None
+        self._feed(piece)
+        return size > 0
 
     def _take_head(self) -> bool:
         """Whether there was a whole head and it was good."""
@@ -153,7 +166,7 @@ class HTTPProtocol(HttpToolsProtocol):
         except MalformedError:
             self._refuse(400)
         else:
-            self._remaining, self._chunked = framing.length, framing.chunked
+            self._remaining, self._chunks = framing.length, Chunks() if framing.chunked else None
             self._expect_within(BODY_S)
             self._feed(head)
             return True
@@ -167,15 +180,9 @@ class HTTPProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
             self._ended = True
         except httptools.HttpParserError:
-            if not self._ended:
-                self._refuse(400)
+            self._refuse(400)
 
     # What the parser found
-
-    def on_message_begin(self) -> None:
-        if self._ended:
-            raise MalformedError  # ends the parser: there is no second request on this connection
-        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         path, query = split_target(self.url)
@@ -195,7 +202,7 @@ class HTTPProtocol(HttpToolsProtocol):
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and not self._chunked and self.parser.should_keep_alive(),
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
         self._start_asgi_task(self.cycle, self.app)
@@ -203,7 +210,6 @@ class HTTPProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._deadline = _NEVER  # the time is ours now
-        self._ended = self._ended or self._chunked
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -225,7 +231,7 @@ class HTTPProtocol(HttpToolsProtocol):
             self._current.abandon()
         if not self.transport.is_closing():
             self.transport.write(_refusal(status))
-            self._finish(unread=status == _TOO_MANY_BYTES or self._chunked or self._remaining > 0)
+            self._finish(unread=status == _TOO_MANY_BYTES or self._chunks is not None or self._remaining > 0)
 
     def _finish(self, *, unread: bool) -> None:
         self._ended, self._pending = True, b""
