@@ -10,10 +10,9 @@ What the server stores is made in `verifiers`, whose names are offered here too.
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
-from nacl.bindings import crypto_pwhash_alg, crypto_pwhash_ALG_ARGON2ID13
-
 from watchword.core.encoding import encode_canonical_json
 from watchword.core.secret import Secret
+from watchword.crypto.argon2 import SALT_SIZE, argon2id
 from watchword.crypto.kdf import Label, derive
 from watchword.crypto.verifiers import (
     ServerHash,
@@ -44,8 +43,6 @@ __all__ = [
     "wrapping_key",
 ]
 
-SALT_SIZE: Final = 16
-STRETCHED_SIZE: Final = 32
 MAX_PASSWORD_SIZE: Final = 4096
 """Bytes of UTF-8; the policy's 256 code points take at most 1024, and this is the bound below any policy."""
 _ALGORITHM: Final = "argon2id"
@@ -109,18 +106,13 @@ def stretch(password: Secret, salt: bytes, params: StretchParams) -> Secret:
 
     Raises:
         MalformedError: parameters outside the bounds, a salt not of 16 bytes, a password beyond
-        MAX_PASSWORD_SIZE.
+            MAX_PASSWORD_SIZE.
+        UnavailableError: the machine does not have that memory to give.
     """
     params.check()
     if len(salt) != SALT_SIZE or len(password) > MAX_PASSWORD_SIZE:
         raise MalformedError("not a salt and a password")
-    return Secret(_argon2id(password.reveal(), salt, passes=params.passes, memory_kib=params.memory_kib))
-
-
-def _argon2id(password: bytes, salt: bytes, *, passes: int, memory_kib: int) -> bytes:
-    return crypto_pwhash_alg(
-        STRETCHED_SIZE, password, salt, passes, memory_kib * 1024, crypto_pwhash_ALG_ARGON2ID13
-    )
+    return Secret(argon2id(password.reveal(), salt, passes=params.passes, memory_kib=params.memory_kib))
 
 
 def _context(salt: bytes, params: StretchParams) -> bytes:

@@ -8,13 +8,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final, Protocol, Self
 
-from nacl.bindings import crypto_pwhash_alg, crypto_pwhash_ALG_ARGON2ID13
-
 from watchword.core.encoding import encode_b64u
+from watchword.crypto.argon2 import argon2id
 from watchword.errors import DamagedError
 
-SALT_SIZE: Final = 16
-_HASH_SIZE: Final = 32
 _MIN_MEMORY_KIB: Final = 19 * 1024
 _MAX_MEMORY_KIB: Final = 256 * 1024  # hash slots times this is what a damaged row could make the server take
 _MIN_PASSES: Final = 2
@@ -70,10 +67,7 @@ class Argon2Cost:
 
     def hash(self, keyed: bytes, salt: bytes) -> bytes:
         password = encode_b64u(keyed).encode()
-        memory = self.memory_kib * 1024
-        return crypto_pwhash_alg(
-            _HASH_SIZE, password, salt, self.passes, memory, crypto_pwhash_ALG_ARGON2ID13
-        )
+        return argon2id(password, salt, passes=self.passes, memory_kib=self.memory_kib)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from typing import Final
 from watchword.core.entropy import Entropy
 from watchword.core.secret import Secret
 from watchword.crypto.aead import MAX_KEY_VERSION, VersionedKey
-from watchword.crypto.slow_hashes import SALT_SIZE, Argon2Cost, BcryptCost, SlowCost
+from watchword.crypto.argon2 import SALT_SIZE
+from watchword.crypto.slow_hashes import Argon2Cost, BcryptCost, SlowCost
 from watchword.errors import ConflictError, DamagedError
 
 MAX_NESTING: Final = 255

@@ -1,5 +1,8 @@
 """Sealing to a public key."""
 
+import contextlib
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +18,7 @@ from watchword.crypto.hpke import (
 )
 from watchword.errors import MalformedError, TooLargeError, UnsealError
 from watchword.testing import SeededEntropy
+from watchword.testing.counts import count
 
 SUITES = list(Suite)
 KEYS = {suite: SealingPrivateKey.generate(suite, SeededEntropy(suite)) for suite in SUITES}
@@ -82,6 +86,23 @@ def test_every_single_bit_flip_and_every_truncation_is_refused_fault_C16(suite):
     for longer in (sealed + b"\0", b"\0" + sealed, sealed + sealed):
         refused(key, longer)
     assert key.open(sealed, info=INFO) == b"ab"
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_refusals_take_much_the_same_time_wherever_the_flip_is_fault_C16(suite):
+    """The best of several runs for each position: what the machine does besides only ever adds."""
+    key = KEYS[suite]
+    sealed = key.public.seal(bytes(40), info=INFO)
+    positions = range(0, len(sealed), count(len(sealed) // 24, 1))
+    best = dict.fromkeys(positions, float("inf"))
+    for _ in range(15):
+        for position in positions:
+            flipped = sealed[:position] + bytes((sealed[position] ^ 1,)) + sealed[position + 1 :]
+            begun = time.perf_counter()
+            with contextlib.suppress(UnsealError):
+                key.open(flipped, info=INFO)
+            best[position] = min(best[position], time.perf_counter() - begun)
+    assert max(best.values()) - min(best.values()) < 250e-6
 
 
 @pytest.mark.parametrize("suite", SUITES)

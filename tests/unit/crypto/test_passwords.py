@@ -2,6 +2,8 @@
 
 import hmac
 import json
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -164,3 +166,19 @@ def test_stretching_lets_other_threads_run():
         turns += 1
     thread.join()
     assert turns >= 5
+
+
+def test_a_machine_without_the_memory_gets_a_plain_error_fault_C13():
+    script = """
+import resource
+from watchword.core.secret import Secret
+from watchword.crypto.passwords import StretchParams, stretch
+from watchword.errors import UnavailableError
+resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
+try:
+    stretch(Secret(b"password"), bytes(16), StretchParams.CEILING)
+except UnavailableError as error:
+    print(error.detail)
+"""
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "not enough memory to hash a password"

@@ -21,6 +21,7 @@ from watchword.crypto.passwords import (
     make_verifier,
     nest_verifier,
     pepper_versions_of,
+    scheme_numbered,
     scheme_of,
 )
 from watchword.crypto.slow_hashes import BcryptCost
@@ -55,8 +56,14 @@ def test_the_right_secret_passes_and_wrong_ones_do_not(scheme):
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_scheme_byte_comes_first(scheme):
     assert MADE[scheme][0] == {"hmac": 1, "argon2id": 2, "bcrypt": 3}[scheme.value]
-    assert scheme_of(MADE[scheme]) is scheme
+    assert scheme_of(MADE[scheme]) is scheme_numbered(MADE[scheme][0]) is scheme
     assert pepper_versions_of(MADE[scheme]) == (1,)
+
+
+@pytest.mark.parametrize("number", [0, 4, 255])
+def test_an_unknown_scheme_byte_is_damage(number):
+    with pytest.raises(DamagedError):
+        scheme_numbered(number)
 
 
 def test_the_default_is_hmac_of_the_login_secret_under_the_pepper_req_M3():
