@@ -125,6 +125,10 @@ class AuditService:
                 erased += await self._erase_window(node, after, min(after + _ERASE_WINDOW, end), erasure)
         return erased
 
+    async def ends(self) -> dict[str, int]:
+        """Each node's newest sequence number: where `follow` can go on from."""
+        return await self._ends()
+
     async def _nodes(self) -> list[str]:
         nodes, _whole = await list_nodes(self._store)
         return nodes
@@ -146,14 +150,18 @@ class AuditService:
     def _read_checkpoints(self, report: AuditReport) -> dict[str, dict[int, bytes]]:
         signed: dict[str, dict[int, bytes]] = {}
         last: dict[str, int] = {}
-        for line, found in read_checkpoints(self._checkpoints.paths, self._verifying_keys):
-            if isinstance(found, Problem):
-                report.add([found])
-                continue
-            report.checkpoints += 1
-            report.add(_check_order(found, last.get(found.node, 0), line))
-            report.add(_demand(signed, found.node, found.head, line))
-            last[found.node] = found.head.seq
+        try:
+            for line, found in read_checkpoints(self._checkpoints.paths, self._verifying_keys):
+                if isinstance(found, Problem):
+                    report.add([found])
+                    continue
+                report.checkpoints += 1
+                report.add(_check_order(found, last.get(found.node, 0), line))
+                report.add(_demand(signed, found.node, found.head, line))
+                last[found.node] = found.head.seq
+        except OSError as error:
+            detail = f"the checkpoints cannot be read: {error.strerror}"
+            report.add([Problem(kind=ProblemKind.CHECKPOINT_DAMAGED, detail=detail)])
         if not report.checkpoints:
             report.add([Problem(kind=ProblemKind.NO_CHECKPOINTS, detail="there are no checkpoints")])
         return signed

@@ -1,7 +1,8 @@
 """The keys of a running server: opened at start, changed by time and by operators, seen by every node."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Self
 
 from watchword.core.clock import Clock, Instant
@@ -178,11 +179,13 @@ class KeyService:
         await self._reload()
         return True
 
-    async def rotate(self, use: str, *, at_once: bool = False) -> None:
+    async def rotate(
+        self, use: str, *, at_once: bool = False, by: Mapping[str, str | int] | None = None
+    ) -> None:
         """Rotate `signing`, `sealing`, `data:<purpose>`, `root` or `tls`.
 
         `at_once`, for a key that may be known to others: a new signing key signs without the time to be seen
-        first, and an old sealing key opens nothing more.
+        first, and an old sealing key opens nothing more. `by` goes into the audit entries: who asked.
 
         Raises:
             NotFoundError: there is no such use.
@@ -190,19 +193,21 @@ class KeyService:
             InvalidConfigError: the root key comes from the environment.
         """
         if use == "root":
-            return await self._rotate_root()
+            return await self._rotate_root(by)
         if use.startswith(_DATA_PREFIX):
-            return await self._rotate_data(use.removeprefix(_DATA_PREFIX))
+            return await self._rotate_data(use.removeprefix(_DATA_PREFIX), by)
         if use == "tls":
-            return await self._change(lambda live, now: self._changes.renew_tls(live, self._names, now=now))
+            return await self._change(
+                lambda live, now: self._changes.renew_tls(live, self._names, now=now), by
+            )
         lanes = {"signing": [Lane.SIGNING], "sealing": list(SEALING_LANES)}.get(use)
         if lanes is None:
             raise NotFoundError(f"there is no key {use!r}: signing, sealing, data:<purpose>, root or tls")
         return await self._change(
-            lambda live, now: self._changes.rotate(live, lanes, now=now, at_once=at_once)
+            lambda live, now: self._changes.rotate(live, lanes, now=now, at_once=at_once), by
         )
 
-    async def _rotate_data(self, name: str) -> None:
+    async def _rotate_data(self, name: str, by: Mapping[str, str | int] | None) -> None:
         try:
             purpose = DataKeyPurpose(name)
         except ValueError:
@@ -212,15 +217,16 @@ class KeyService:
             root = self._root or self._root_keys.choose(live.stored.root_check)
             return self._changes.add_data_key(live, purpose, root, now=now)
 
-        await self._change(add)
+        await self._change(add, by)
         await self._keep_up(issuer=self._live.stored.issuer)  # own records under a new at-rest key
 
-    async def _rotate_root(self) -> None:
+    async def _rotate_root(self, by: Mapping[str, str | int] | None) -> None:
         """The new file is staged first and takes its place when the table is durable under it (`choose`)."""
         await self._change(
             lambda live, now: self._changes.rewrap(
                 live, self._root_keys.stage(live.stored.root_check), now=now
-            )
+            ),
+            by,
         )
 
     async def _keep_up(self, *, issuer: str) -> None:
@@ -239,7 +245,11 @@ class KeyService:
     def _tls(self) -> Issued | None:
         return self._live.tls.get(tls_role(self._names))
 
-    async def _change(self, decide: Callable[[LiveKeys, Instant], Change | None]) -> None:
+    async def _change(
+        self,
+        decide: Callable[[LiveKeys, Instant], Change | None],
+        by: Mapping[str, str | int] | None = None,
+    ) -> None:
         """Decide and commit; when another node was first, look at what it did and decide again."""
         async with self._changing:
             for _ in range(_ATTEMPTS):
@@ -248,7 +258,9 @@ class KeyService:
                 if change is None:
                     return None
                 unit = self._store.unit_of_change(before, change.after)
-                unit.events.extend(change.events)
+                unit.events.extend(
+                    dataclasses.replace(event, facts={**event.facts, **(by or {})}) for event in change.events
+                )
                 try:
                     await self._database.commit(unit)
                 except GuardError:

@@ -1,0 +1,49 @@
+"""The directory that holds all that a server keeps: made closed to others, and refused when it is not ours alone.
+
+Its lock is the database layer's (`DATA/lock`).
+"""
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from watchword.errors import InvalidConfigError
+
+_MODE: Final = 0o700
+_OTHERS: Final = 0o077
+
+
+def prepare_data_directory(path: Path) -> None:
+    """Make `path` (and its parents) when missing, with mode 0700; then check it.
+
+    Raises:
+        InvalidConfigError: it cannot be made, is no directory, belongs to another user, or others may enter it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=_MODE, exist_ok=True)
+    except FileExistsError:
+        raise InvalidConfigError(f"the data directory {path} is not a directory") from None
+    except OSError as error:
+        raise InvalidConfigError(f"the data directory {path} cannot be made: {error.strerror}") from None
+    check_data_directory(path)
+
+
+def check_data_directory(path: Path) -> None:
+    """Raise `InvalidConfigError` unless `path` is a directory that is ours and closed to others."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise InvalidConfigError(f"the data directory {path} cannot be used: {error.strerror}") from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise InvalidConfigError(f"the data directory {path} is not a directory")
+    if found.st_uid != os.geteuid():
+        raise InvalidConfigError(
+            f"the data directory {path} belongs to another user (uid {found.st_uid}): run as that user"
+        )
+    if found.st_mode & _OTHERS:
+        mode = stat.S_IMODE(found.st_mode)
+        raise InvalidConfigError(
+            f"the data directory {path} has mode {mode:04o}, so others may enter it: run “chmod 700 {path}”"
+        )
