@@ -14,6 +14,7 @@ This stands in the path of every login, so it asks for randomness once per unit 
 
 import hmac
 from collections.abc import Sequence
+from typing import Final
 
 from watchword.core.entropy import Entropy
 from watchword.crypto.aead import VersionedKey
@@ -30,12 +31,17 @@ from watchword.server.audit.model import AuditEvent
 from watchword.server.audit.sql import INSERT_ENTRY
 from watchword.server.db.unit import Step, Value
 
+MAX_NODE: Final = 255
+"""Characters of a node's name: a checkpoint that holds it stays within its line."""
+
 
 class AuditChain:
     """An `AuditSink` (server/db/unit.py). One writer per node: not for use by several threads at once."""
 
     def __init__(self, *, node: str, key: VersionedKey, head: ChainHead, entropy: Entropy) -> None:
         """`key` is the current audit data key; `head` is what the database holds for `node` (`load_head`)."""
+        if not 0 < len(node) <= MAX_NODE:
+            raise ValueError("a node's name has 1 to 255 characters")
         self._node = node
         self._start = mac_start(node)
         self._entropy = entropy
@@ -84,7 +90,7 @@ class AuditChain:
         """The insert of one event, and its MAC."""
         tag = event.tag.value
         facts = encode_facts(event.facts)
-        commitments, personal = encode_personal(event.personal, salts) if event.personal else ("{}", None)
+        commitments, personal = encode_personal(event.personal, salts)
         version, key = self._key
         message = mac_message(
             self._start, seq, event.at, version, tag.encode(), facts.encode(), commitments.encode(), previous

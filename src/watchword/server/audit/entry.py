@@ -108,41 +108,53 @@ def clean(value: str) -> str:
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
-@lru_cache(maxsize=256)  # names are a few dozen, from our own code
-def _member(name: str) -> tuple[str, bytes]:
-    """How a member called `name` begins in JSON, and how the message of its commitment does."""
-    return f"{encode_basestring_ascii(name)}:", _FIELD_DOMAIN + name.encode() + b"\0"
+@lru_cache(maxsize=256)
+def _commitment_start(name: str) -> bytes:
+    return _FIELD_DOMAIN + name.encode() + b"\0"
+
+
+@lru_cache(maxsize=256)  # a few dozen sets of names, all from our own code
+def _layout(names: tuple[str, ...]) -> tuple[tuple[str, str, bytes], ...]:
+    """Each name in canonical order, with how its member begins in JSON and how its commitment's message does."""
+    return tuple(
+        (name, f"{',' if place else '{'}{encode_basestring_ascii(name)}:", _commitment_start(name))
+        for place, name in enumerate(sorted(names))
+    )
 
 
 def commit_field(salt: bytes, name: str, value: str) -> str:
     """The commitment of one personal field, 64 hex digits. It binds by SHA-256 and hides by the salt."""
-    return hashlib.sha256(_member(name)[1] + salt + value.encode("utf-8", "surrogatepass")).hexdigest()
+    message = _commitment_start(name) + salt + value.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(message).hexdigest()
 
 
 def encode_facts(facts: Mapping[str, str | int]) -> str:
     """Canonical JSON: sorted names, ASCII, no spaces."""
-    members: list[str] = []
-    for name in sorted(facts):
+    if not facts:
+        return "{}"
+    parts: list[str] = []
+    for name, member, _start in _layout(tuple(facts)):
         fact = facts[name]
         text = encode_basestring_ascii(clean(fact)) if isinstance(fact, str) else int.__repr__(fact)
-        members.append(_member(name)[0] + text)
-    return "{" + ",".join(members) + "}"
+        parts.append(member + text)
+    return "".join(parts) + "}"
 
 
-def encode_personal(personal: Mapping[str, str], salts: bytes) -> tuple[str, str]:
+def encode_personal(personal: Mapping[str, str], salts: bytes) -> tuple[str, str | None]:
     """The commitments and the erasable column. Fields, in order of name, take SALT_SIZE of `salts` each."""
+    if not personal:
+        return "{}", None
     commitments: list[str] = []
     values: list[str] = []
-    start = 0
-    for name in sorted(personal):
+    begin = 0
+    for name, member, start in _layout(tuple(personal)):
         value = clean(personal[name])
-        salt = salts[start : start + SALT_SIZE]
-        start += SALT_SIZE
-        member, message = _member(name)
+        salt = salts[begin : begin + SALT_SIZE]
+        begin += SALT_SIZE
         # `commit_field`, written out: it runs several times in every login
-        commitments.append(f'{member}"{hashlib.sha256(message + salt + value.encode()).hexdigest()}"')
+        commitments.append(f'{member}"{hashlib.sha256(start + salt + value.encode()).hexdigest()}"')
         values.append(f'{member}["{salt.hex()}",{encode_basestring_ascii(value)}]')
-    return "{" + ",".join(commitments) + "}", "{" + ",".join(values) + "}"
+    return "".join(commitments) + "}", "".join(values) + "}"
 
 
 def decode_object(text: str) -> dict[str, object]:

@@ -167,3 +167,9 @@ def test_an_erased_value_cannot_be_put_back_otherwise(trail: Trail) -> None:
     forged["address"][1] = "203.0.113.9"
     trail.edit("update audit_entries set personal = :personal where seq = 2", personal=json.dumps(forged))
     assert trail.found() == [("personal-changed", "main", 2)]
+
+
+def test_checkpoints_that_cannot_be_read_are_a_finding(trail: Trail) -> None:
+    trail.add(1)
+    trail.path.mkdir(parents=True)
+    assert [kind for kind, _node, _seq in trail.found()] == ["checkpoint-damaged", "no-checkpoints"]
