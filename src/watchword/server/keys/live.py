@@ -51,8 +51,11 @@ class LiveKeys:
 
 def open_keys(stored: StoredKeys, sealer: KeySealer) -> LiveKeys:
     """Open everything. Raise `DamagedError` when something is missing, or is not what it says it is."""
-    sealing = {key.kid: _open_sealing(key, sealer) for key in stored.keys if key.lane in SEALING_LANES}
-    signing = {key.kid: _open_signing(key, sealer) for key in stored.keys if key.lane is Lane.SIGNING}
+    keys = sorted(
+        stored.keys, key=lambda key: (key.created_at, key.kid)
+    )  # every node publishes the same bytes
+    sealing = {key.kid: _open_sealing(key, sealer) for key in keys if key.lane in SEALING_LANES}
+    signing = {key.kid: _open_signing(key, sealer) for key in keys if key.lane is Lane.SIGNING}
     published = tuple(key.public for key in signing.values())
     jwks = encode_json(jwk_set(published))
     certificates = {each.role: sealer.open_certificate(each) for each in stored.certificates}

@@ -145,12 +145,13 @@ def _read(path: Path) -> RootKey | None:
         return None
     except OSError as error:
         raise InvalidConfigError(f"the root key file {path} cannot be read: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check_owner(path, os.fstat(descriptor))
-        try:
-            text = file.read(_MAX_FILE_SIZE + 1)
-        except OSError as error:
-            raise InvalidConfigError(f"the root key file {path} cannot be read: {error.strerror}") from None
+        text = os.read(descriptor, _MAX_FILE_SIZE)
+    except OSError as error:
+        raise InvalidConfigError(f"the root key file {path} cannot be read: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
     try:
         return RootKey.parse(Secret(text))
     except InvalidConfigError as error:

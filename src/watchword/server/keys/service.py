@@ -13,7 +13,7 @@ from watchword.crypto.certificates import encode_certificate_pem, root_fingerpri
 from watchword.crypto.hpke import SealingPrivateKey, Suite
 from watchword.crypto.keyring import DataKeyPurpose, DataKeys, RootKey
 from watchword.crypto.signing import TokenSigningKey, TokenVerifyingKey
-from watchword.errors import ConflictError, DamagedError, KeyUnknownError, NotFoundError
+from watchword.errors import ConflictError, DamagedError, KeyUnknownError, NotFoundError, UnavailableError
 from watchword.server.db.unit import Database, GuardError
 from watchword.server.keys.changes import Change, KeyChanges
 from watchword.server.keys.live import LiveKeys, OpenSealingKey, open_keys, tls_role
@@ -270,13 +270,15 @@ class KeyService:
         raise ConflictError("other nodes change the keys at the same time: try again")
 
     async def _load_or_make(self, origin: str) -> None:
-        stored = await self._store.load()
-        if stored is None:
-            stored = await self._make_first(origin)
-        await self._adopt(stored)
+        """Of several first starts at once one makes the keys; the others look again and find them."""
+        for _ in range(_ATTEMPTS):
+            stored = await self._store.load() or await self._make_first(origin)
+            if stored is not None:
+                return await self._adopt(stored)
+        raise UnavailableError("another node makes the first keys and does not finish: try again")
 
-    async def _make_first(self, origin: str) -> StoredKeys:
-        """Make everything, and store it unless another node was first: then take what it made."""
+    async def _make_first(self, origin: str) -> StoredKeys | None:
+        """Make everything and store it; None if another node was first."""
         root, data = self._root_keys.for_first_start(), DataKeys.generate(self._entropy)
         changes = KeyChanges(
             sealer=KeySealer(data, self._entropy), policy=self._policy, entropy=self._entropy
@@ -288,7 +290,7 @@ class KeyService:
         try:
             await self._database.commit(unit)
         except GuardError:
-            return await self._stored()
+            return None
         return first.after
 
     async def _reload(self) -> None:

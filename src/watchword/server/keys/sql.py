@@ -63,7 +63,7 @@ class SqlKeyStore:
 
     async def version(self) -> int | None:
         row = await self._database.fetch_one(_SELECT_VERSION, {})
-        return None if row is None else Columns(row).int()
+        return None if row is None else Columns(row).integer()
 
     async def load(self) -> StoredKeys | None:
         """Reads are single statements, so a version that moved between them means: read again."""
@@ -74,7 +74,7 @@ class SqlKeyStore:
             data_keys = await self._database.fetch_all(_SELECT_DATA_KEYS, {})
             keys = await self._database.fetch_all(_SELECT_KEYS, {})
             certificates = await self._database.fetch_all(_SELECT_CERTIFICATES, {})
-            if await self.version() == Columns(state).int():
+            if await self.version() == Columns(state).integer():
                 return _read(state, data_keys, keys, certificates)
         raise UnavailableError("the keys change faster than they can be read")
 
@@ -156,10 +156,10 @@ def _read(
     columns = Columns(state)
     try:
         return StoredKeys(
-            version=columns.int(),
-            root_check=columns.bytes(),
+            version=columns.integer(),
+            root_check=columns.blob(),
             issuer=columns.text(),
-            document_number=columns.int(),
+            document_number=columns.integer(),
             document_issued_at=columns.instant(),
             document=columns.text(),
             data_keys=tuple(_read_data_key(Columns(row)) for row in data_keys),
@@ -173,8 +173,8 @@ def _read(
 def _read_data_key(columns: Columns) -> WrappedKey:
     return WrappedKey(
         purpose=DataKeyPurpose(columns.text()),
-        version=columns.int(),
-        wrapped=columns.bytes(),
+        version=columns.integer(),
+        wrapped=columns.blob(),
         created_at=columns.instant(),
     )
 
@@ -184,7 +184,7 @@ def _read_key(columns: Columns) -> ServerKey:
         kid=columns.text(),
         lane=Lane(columns.text()),
         state=KeyState(columns.text()),
-        sealed=columns.bytes(),
+        sealed=columns.blob(),
         created_at=columns.instant(),
         changes_at=columns.instant_or_none(),
     )
@@ -193,4 +193,4 @@ def _read_key(columns: Columns) -> ServerKey:
 def _read_certificate(columns: Columns) -> StoredCertificate:
     role, chain = columns.text(), columns.text()
     decoded = tuple(decode_b64u(line) for line in chain.split("\n"))
-    return StoredCertificate(role=role, chain=decoded, sealed=columns.bytes())
+    return StoredCertificate(role=role, chain=decoded, sealed=columns.blob())
