@@ -8,7 +8,7 @@ import typer
 from typer._click.exceptions import ClickException  # the base of Typer's own errors has no public name
 
 from watchword import __version__
-from watchword.cli import operator_commands
+from watchword.cli import operator_commands, person_commands
 from watchword.cli.exit_codes import ExitCode
 from watchword.cli.failures import close_quietly, fail, fail_internal, fail_usage
 from watchword.cli.output import NAME, note, print_text
@@ -52,6 +52,7 @@ def make_app() -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     )
     app.callback()(_root)
+    person_commands.add_commands(app)
     operator_commands.add_commands(app)
     return app
 

@@ -23,6 +23,7 @@ class Label(enum.Enum):
     LOGIN_SECRET = "password/login"  # noqa: S105  # a label, as the others below
     WRAPPING_KEY = "password/wrap"
     VAULT_KEY = "password/vault"  # noqa: S105
+    VAULT_CHECK = "password/vault-check"  # noqa: S105
     # From the recovery key.
     RECOVERY_SECRET = "recovery/secret"  # noqa: S105
     RECOVERY_SEED = "recovery/seed"

@@ -6,7 +6,7 @@ Whatever is wrong with an envelope is one outward error, except what an honest c
 that has expired (`BeginAgainError`) and a sealing key that is no longer in use (`KeyUnknownError`).
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -48,7 +48,7 @@ class SealedDoor:
         self,
         *,
         issuer: str,
-        sealing_key: Callable[[str], SealingPrivateKey],
+        sealing_key: Callable[[str], Awaitable[SealingPrivateKey]],
         short_keys: ShortKeys,
         entropy: Entropy,
     ) -> None:
@@ -57,14 +57,14 @@ class SealedDoor:
         self._short_keys = short_keys
         self._entropy = entropy
 
-    def open(self, text: str, purpose: Purpose, kind: type[M], context: RequestContext) -> Opened[M]:
+    async def open(self, text: str, purpose: Purpose, kind: type[M], context: RequestContext) -> Opened[M]:
         """Raises `RefusedError`, `BeginAgainError`, `KeyUnknownError`, `OverloadedError`."""
         try:
             envelope = SealedEnvelope.parse(text, purpose=purpose, issuer=self._issuer)
         except (MalformedError, TooLargeError, UnsealError):
             raise RefusedError("envelope_form") from None
         short_key = self._claim(envelope, context)
-        key = self._sealing_key(envelope.kid)
+        key = await self._sealing_key(envelope.kid)
         try:
             payload = parse_message(envelope.open(key), kind)
             reply_key = _reply_key(payload)

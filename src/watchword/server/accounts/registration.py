@@ -95,7 +95,7 @@ class RegistrationService:
         """Raises `RefusedError` for every reason, `BeginAgainError`, `KeyUnknownError`."""
         opened: Opened[RegisterPayload] | None = None
         try:
-            opened = self._door.open(request.envelope, Purpose.REGISTER, RegisterPayload, context)
+            opened = await self._door.open(request.envelope, Purpose.REGISTER, RegisterPayload, context)
             answer = await self._register(opened, context)
         except RefusedError as refusal:
             await self._record_refusal(refusal.reason, opened, context)
@@ -218,6 +218,8 @@ class RegistrationService:
         chest = StoredChest(
             body=payload.chest, recovery_verifier=self._recovery.make(candidate.recovery_secret)
         )
+        for skeleton in candidate.username.lookalikes - {account.skeleton}:
+            self._accounts.require_no_lookalike(unit, skeleton)
         self._accounts.insert(unit, account, logins, chest, seed_of_verifier(by_kind[LoginKind.USERNAME]))
 
     async def _record_refusal(

@@ -53,6 +53,7 @@ _INSERT_INVITE: Final = (
     "insert into invites (id, verifier, level, note, created_at, expires_at)"
     " values (:id, :verifier, :level, :note, :created_at, :expires_at)"
 )
+_LOOKALIKE: Final = "select 1 from accounts where skeleton = :skeleton"
 _INSERT: Final = (
     "insert into accounts (id, username, name_key, skeleton, display_name, email, email_key, level, state,"
     " password_version, created_at, updated_at) values (:id, :username, :name_key, :skeleton, :display_name, :email,"
@@ -117,7 +118,7 @@ class SQLAccountStore:
         if row is None:
             return None
         columns = Columns(row)
-        return columns.bytes(), _params(columns)
+        return columns.blob(), _params(columns)
 
     async def find(self, account_id: AccountId) -> Account | None:
         row = await self._database.fetch_one(_FIND, {"id": account_id.value})
@@ -136,11 +137,11 @@ class SQLAccountStore:
         if row is None:
             return None
         columns = Columns(row)
-        return columns.int(), columns.bytes()
+        return columns.integer(), columns.blob()
 
     async def schemes_in_use(self) -> set[ServerHash]:
         rows = await self._database.fetch_all(_SCHEMES, {})
-        return {scheme_numbered(Columns(row).bytes()[0]) for row in rows}
+        return {scheme_numbered(Columns(row).blob()[0]) for row in rows}
 
     async def find_invite(self, invite: InviteId) -> Invite | None:
         row = await self._database.fetch_one(_FIND_INVITE, {"id": invite.value})
@@ -152,6 +153,9 @@ class SQLAccountStore:
 
     def claim_invite(self, unit: Unit, invite: InviteId, verifier: bytes, now: Instant) -> None:
         unit.add(_CLAIM_INVITE, {"id": invite.value, "verifier": verifier, "now": now}, guard="invite")
+
+    def require_no_lookalike(self, unit: Unit, skeleton: str) -> None:
+        unit.add(_LOOKALIKE, {"skeleton": skeleton}, guard="name", rows=0)
 
     def insert(
         self, unit: Unit, account: Account, logins: Sequence[Login], chest: StoredChest, seed: bytes
@@ -270,23 +274,23 @@ def _chest_parameters(account_id: AccountId, chest: StoredChest) -> dict[str, in
 
 def read_account(columns: Columns) -> Account:
     return Account(
-        id=AccountId(columns.bytes()),
+        id=AccountId(columns.blob()),
         username=columns.text(),
         name_key=columns.text(),
         skeleton=columns.text(),
         display_name=columns.text_or_none(),
         email=columns.text_or_none(),
         email_key=columns.text_or_none(),
-        level=columns.int(),
+        level=columns.integer(),
         state=AccountState(columns.text()),
-        password_version=columns.int(),
+        password_version=columns.integer(),
         created_at=columns.instant(),
         updated_at=columns.instant(),
     )
 
 
 def _params(columns: Columns) -> StretchParams:
-    return StretchParams(memory_kib=columns.int(), passes=columns.int(), lanes=columns.int())
+    return StretchParams(memory_kib=columns.integer(), passes=columns.integer(), lanes=columns.integer())
 
 
 def _login_record(row: Row) -> LoginRecord:
@@ -296,28 +300,28 @@ def _login_record(row: Row) -> LoginRecord:
         identifier_key=columns.text(),
         account_id=account.id,
         kind=LoginKind(columns.text()),
-        salt=columns.bytes(),
+        salt=columns.blob(),
         params=_params(columns),
-        verifier=columns.bytes(),
+        verifier=columns.blob(),
         wrapped_chest_key=columns.text(),
     )
     chest = WrappedChest(
-        version=columns.int(),
+        version=columns.integer(),
         sealed=columns.text(),
         wrapped_key=login.wrapped_chest_key,
         recovery_key=columns.text(),
-        archive_generation=columns.int(),
+        archive_generation=columns.integer(),
     )
     return LoginRecord(
-        login=login, account=account, chest=chest, seed_version=columns.int(), seed=columns.bytes()
+        login=login, account=account, chest=chest, seed_version=columns.integer(), seed=columns.blob()
     )
 
 
 def _invite(columns: Columns) -> Invite:
     return Invite(
-        id=InviteId(columns.bytes()),
-        verifier=columns.bytes(),
-        level=columns.int(),
+        id=InviteId(columns.blob()),
+        verifier=columns.blob(),
+        level=columns.integer(),
         note=columns.text(),
         created_at=columns.instant(),
         expires_at=columns.instant(),

@@ -34,6 +34,10 @@ class AccountStore(Protocol):
         """Guard "invite": unused, unexpired, and of this verifier; used from now on."""
         ...
 
+    def require_no_lookalike(self, unit: Unit, skeleton: str) -> None:
+        """Guard "name": no account has this skeleton."""
+        ...
+
     def insert(
         self, unit: Unit, account: Account, logins: Sequence[Login], chest: StoredChest, seed: bytes
     ) -> None:

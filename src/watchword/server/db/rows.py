@@ -19,7 +19,7 @@ class Columns:
         self._position += 1
         return value
 
-    def bytes(self) -> bytes:
+    def blob(self) -> bytes:
         value = self._next()
         if not isinstance(value, bytes):
             raise DamagedError("a stored value has another type than its column")
@@ -31,7 +31,7 @@ class Columns:
             raise DamagedError("a stored value has another type than its column")
         return value
 
-    def int(self) -> int:
+    def integer(self) -> int:
         value = self._next()
         if not isinstance(value, int):
             raise DamagedError("a stored value has another type than its column")
@@ -43,14 +43,14 @@ class Columns:
             raise DamagedError("a stored value has another type than its column")
         return value
 
-    def bytes_or_none(self) -> "bytes | None":
+    def blob_or_none(self) -> bytes | None:
         value = self._next()
         if value is not None and not isinstance(value, bytes):
             raise DamagedError("a stored value has another type than its column")
         return value
 
     def instant(self) -> Instant:
-        return Instant(self.int())
+        return Instant(self.integer())
 
     def instant_or_none(self) -> Instant | None:
         value = self._next()

@@ -48,19 +48,19 @@ class SQLDeviceStore:
             return None
         columns = Columns(row)
         return Device(
-            id=DeviceId(columns.bytes()),
-            account_id=AccountId(columns.bytes()),
+            id=DeviceId(columns.blob()),
+            account_id=AccountId(columns.blob()),
             name=columns.text(),
-            signing_key=columns.bytes(),
-            message_signing_key=columns.bytes(),
-            sealing_key=columns.bytes(),
-            generation_version=columns.int(),
+            signing_key=columns.blob(),
+            message_signing_key=columns.blob(),
+            sealing_key=columns.blob(),
+            generation_version=columns.integer(),
             created_at=columns.instant(),
         )
 
     async def count(self, account_id: AccountId) -> int:
         row = await self._database.fetch_one(_COUNT, {"account_id": account_id.value})
-        return Columns(row).int() if row else 0
+        return Columns(row).integer() if row else 0
 
     async def find_credential(self, selector: bytes) -> EnrolmentCredential | None:
         row = await self._database.fetch_one(_FIND_CREDENTIAL, {"selector": selector})
@@ -68,14 +68,14 @@ class SQLDeviceStore:
             return None
         columns = Columns(row)
         return EnrolmentCredential(
-            selector=columns.bytes(),
-            verifier=columns.bytes(),
-            account_id=AccountId(columns.bytes()),
+            selector=columns.blob(),
+            verifier=columns.blob(),
+            account_id=AccountId(columns.blob()),
             auth_time=columns.instant(),
             expires_at=columns.instant(),
             used_at=columns.instant_or_none(),
-            signing_key=columns.bytes_or_none(),
-            device_id=_device_id(columns.bytes_or_none()),
+            signing_key=columns.blob_or_none(),
+            device_id=_device_id(columns.blob_or_none()),
         )
 
     def insert_credential(self, unit: Unit, credential: EnrolmentCredential) -> None:

@@ -22,7 +22,7 @@ class BeginService:
 
     async def begin(self, request: SealedRequest, context: RequestContext) -> SealedAnswer:
         """Raises `RefusedError`, `KeyUnknownError`."""
-        opened = self._door.open(request.envelope, Purpose.BEGIN, BeginPayload, context)
+        opened = await self._door.open(request.envelope, Purpose.BEGIN, BeginPayload, context)
         identifier_key = parse_identifier(opened.payload.identifier).key
         decoy = self._decoys.of(identifier_key)
         salt, params = await self._accounts.find_salt(identifier_key) or decoy

@@ -94,12 +94,12 @@ class SQLSessionStore:
 
 def _session(columns: Columns, *, named: bool = False) -> Session:
     return Session(
-        id=SessionId(columns.bytes()),
-        account_id=AccountId(columns.bytes()),
-        device_id=DeviceId(columns.bytes()),
-        seed=columns.bytes(),
-        sign_in_version=columns.int(),
-        counter=columns.int(),
+        id=SessionId(columns.blob()),
+        account_id=AccountId(columns.blob()),
+        device_id=DeviceId(columns.blob()),
+        seed=columns.blob(),
+        sign_in_version=columns.integer(),
+        counter=columns.integer(),
         auth_time=columns.instant(),
         created_at=columns.instant(),
         expires_at=columns.instant(),

@@ -1,0 +1,174 @@
+"""Running the server: from a configuration to a process that listens, keeps itself in order, and stops cleanly.
+
+bind -> open the core -> assemble -> serve (with upkeep beside it) -> stop: finish requests, last checkpoint, close
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+from urllib.parse import urlsplit
+
+from watchword.core.clock import Clock, SystemClock
+from watchword.core.entropy import Entropy, SystemEntropy
+from watchword.errors import WatchwordError
+from watchword.protocol.keydocument import format_fingerprint
+from watchword.server.assembly import Services, assemble, operator_service
+from watchword.server.audit.model import AuditEvent, AuditTag
+from watchword.server.banner import banner
+from watchword.server.config import Config
+from watchword.server.core import Core, open_core
+from watchword.server.data_directory import prepare_data_directory
+from watchword.server.db.unit import Unit
+from watchword.server.http.admission import Admission
+from watchword.server.http.app import build_app
+from watchword.server.http.hosts import HostPolicy
+from watchword.server.http.serve import Address, bind, run, serve
+from watchword.server.http.tls import make_tls_context
+from watchword.server.logs import configure_logs, get_log
+from watchword.server.operator.service import OperatorService
+
+UPKEEP_EVERY: Final = 60.0
+"""Seconds between looks at what time asks for: key rotation, other nodes' changes, what has ended for good."""
+_LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
+_log: Final = get_log("server")
+
+
+def run_server(config: Config) -> None:
+    """Serve until SIGINT or SIGTERM. Raises `WatchwordError` when it cannot start; then nothing was changed."""
+    configure_logs(level=config.log.level.value, as_json=config.log.as_json)
+    run(_serve(config, SystemClock(), SystemEntropy()))
+
+
+@asynccontextmanager
+async def open_operator(config: Config) -> AsyncIterator[OperatorService]:
+    """The operator's use cases on the data itself, while no server runs. Raises as `open_core`."""
+    origin = config.resolve_origin(_last_port(config))
+    clock, entropy = SystemClock(), SystemEntropy()
+    async with open_core(config, origin=origin, clock=clock, entropy=entropy) as core:
+        core.checkpointer.start()
+        yield operator_service(core)
+        core.checkpointer.tick()
+
+
+async def _serve(config: Config, clock: Clock, entropy: Entropy) -> None:
+    prepare_data_directory(config.data)
+    listen = bind(config.listen.host, config.listen.port)
+    async with AsyncExitStack() as stack:
+        stack.callback(listen.close)
+        port = listen.getsockname()[1]
+        origin = config.resolve_origin(port)
+        _log.info("server.starting", address=_address(listen.getsockname()), origin=origin)
+        core = await stack.enter_async_context(
+            open_core(
+                config, origin=origin, clock=clock, entropy=entropy, tls_names=_tls_names(config, origin)
+            )
+        )
+        services = await assemble(core)
+        stack.callback(services.pool.close)
+        await _run(core, services, listen)
+
+
+async def _run(core: Core, services: Services, listen: socket.socket) -> None:
+    """Everything beside the requests: control socket, upkeep, checkpoints, and the audit of start and stop."""
+    config = core.config
+    chain, key = core.keys.server_tls()
+    tls = make_tls_context(chain, key)
+    (config.data / "ca.pem").write_bytes(core.keys.root_certificate())
+    await _note(core, AuditTag.SERVER_STARTED)
+    core.checkpointer.start()
+    admission = Admission(slots=config.limits.costly_at_once, queue=config.limits.costly_waiting)
+    app = build_app(
+        services.routes,
+        hosts=HostPolicy.of(core.origin, port=listen.getsockname()[1], extra=config.hosts),
+        identify=services.identify,
+        clock=core.clock,
+        entropy=core.entropy,
+        admission=admission,
+        log=get_log("http"),
+        ready=lambda: _ready(core),
+    )
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(_background(core, services))
+        await serve(
+            app,
+            listen=listen,
+            tls=tls,
+            on_ready=lambda address: _announce(core, address),
+            shutdown_grace_s=config.shutdown_grace_s,
+        )
+    await _note(core, AuditTag.SERVER_STOPPED)
+    core.checkpointer.tick()
+    config.address_file.unlink(missing_ok=True)
+    _log.info("server.stopped")
+
+
+async def _ready(core: Core) -> bool:
+    """Whether a read of the database succeeds and the audit trail is being signed."""
+    await core.database.fetch_one("select 1", {})
+    return not core.checkpointer.health().degraded
+
+
+@asynccontextmanager
+async def _background(core: Core, services: Services) -> AsyncIterator[None]:
+    tasks = [
+        asyncio.create_task(core.checkpointer.run(), name="checkpoints"),
+        asyncio.create_task(_upkeep(core, services), name="upkeep"),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _upkeep(core: Core, services: Services) -> None:
+    """Once a minute, for ever; a failure is logged and the next minute tries again."""
+    while True:
+        await asyncio.sleep(UPKEEP_EVERY)
+        try:
+            if await core.keys.tick():
+                _log.warning("server.tls_renewed", detail="the new certificate is served after a restart")
+            await services.tidy(core.clock.now())
+        except WatchwordError as error:
+            _log.fault("server.upkeep_failed", error)
+
+
+async def _note(core: Core, tag: AuditTag) -> None:
+    unit = Unit(key=b"server")
+    unit.note(AuditEvent(tag=tag, at=core.clock.now(), facts={"origin": core.origin}))
+    await core.database.commit(unit)
+
+
+def _announce(core: Core, address: Address) -> None:
+    core.config.address_file.write_text(f"{_address(address)}\n")
+    _log.info("server.ready", address=_address(address), origin=core.origin)
+    print(  # noqa: T201  # what a person at the terminal reads; logs go to standard error
+        banner(
+            origin=core.origin,
+            fingerprint=format_fingerprint(core.keys.root_fingerprint()),
+            data=core.config.data,
+        ),
+        flush=True,
+    )
+
+
+def _address(address: Address) -> str:
+    host, port = address[0], address[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _tls_names(config: Config, origin: str) -> list[str]:
+    """Every name and address under which the server may be called."""
+    host = urlsplit(origin).hostname or "localhost"
+    return [*_LOCAL_NAMES, *dict.fromkeys((host, config.listen.host, *config.hosts))]
+
+
+def _last_port(config: Config) -> int:
+    """The port of the running or last server, for the default origin."""
+    with contextlib.suppress(OSError, ValueError):
+        return int(config.address_file.read_text().strip().rpartition(":")[2])
+    return config.listen.port

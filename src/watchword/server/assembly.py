@@ -1,0 +1,222 @@
+"""The one place that chooses adapters: from a core to services, and from services to routes."""
+
+from dataclasses import dataclass
+
+from watchword.core.clock import DAY, HOUR, Instant
+from watchword.crypto.keyring import DataKeyPurpose
+from watchword.crypto.signing import TokenVerifyingKey
+from watchword.errors import KeyUnknownError
+from watchword.server.accounts.decoys import DecoySalts
+from watchword.server.accounts.http import account_routes
+from watchword.server.accounts.password_change import PasswordChangeService
+from watchword.server.accounts.passwords import PasswordChecker
+from watchword.server.accounts.registration import RecoveryVerifiers, RegistrationService
+from watchword.server.accounts.sql import SQLAccountStore
+from watchword.server.core import Core
+from watchword.server.db.unit import Unit
+from watchword.server.devices.client_keys import ClientKeys
+from watchword.server.devices.credentials import EnrolmentCredentials
+from watchword.server.devices.sql import SQLDeviceStore
+from watchword.server.enrolment.http import enrolment_routes
+from watchword.server.enrolment.service import EnrolmentService
+from watchword.server.http.admission import HashPool
+from watchword.server.http.endpoint import Identify, Route
+from watchword.server.keys.http import routes as key_routes
+from watchword.server.one_time import OneTimeSecrets
+from watchword.server.operator.service import OperatorService
+from watchword.server.sealed import SealedDoor
+from watchword.server.sessions.begin import BeginService
+from watchword.server.sessions.grants import SessionGranter
+from watchword.server.sessions.http import login_routes, session_routes
+from watchword.server.sessions.identify import Identifier
+from watchword.server.sessions.login import LoginService
+from watchword.server.sessions.service import SessionService
+from watchword.server.sessions.short_keys import ShortKeys
+from watchword.server.sessions.sql import SQLSessionStore
+from watchword.server.tokens.http import token_routes
+from watchword.server.tokens.service import TokenService
+
+_KEEP_ENDED = 30 * DAY
+_KEEP_CREDENTIALS = HOUR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What the edges call."""
+
+    routes: list[Route]
+    identify: Identify
+    operator: OperatorService
+    pool: HashPool
+    _core: Core
+    _sessions: SQLSessionStore
+    _devices: SQLDeviceStore
+
+    async def tidy(self, now: Instant) -> None:
+        """Forget what has ended for good; bounded tables are part of the design."""
+        unit = Unit(key=b"tidy")
+        self._sessions.drop_ended(unit, Instant(now - _KEEP_ENDED))
+        self._devices.drop_expired_credentials(unit, Instant(now - _KEEP_CREDENTIALS))
+        await self._core.database.commit(unit)
+
+
+class _Parts:
+    """Everything that more than one service needs, made once."""
+
+    def __init__(self, core: Core, pool: HashPool) -> None:
+        data = core.keys.data
+        self.accounts = SQLAccountStore(core.database)
+        self.devices = SQLDeviceStore(core.database)
+        self.session_store = SQLSessionStore(core.database)
+        self.pool = pool
+        self.one_time = _one_time(core)
+        self.credentials = EnrolmentCredentials(self.devices, self.one_time)
+        self.client_keys = ClientKeys(lambda version: data.get(DataKeyPurpose.GENERATION, version))
+        self.short_keys = ShortKeys(
+            current=lambda: data.current(DataKeyPurpose.SHORT_KEY),
+            find=lambda version: data.get(DataKeyPurpose.SHORT_KEY, version),
+            clock=core.clock,
+            entropy=core.entropy,
+        )
+        self.door = SealedDoor(
+            issuer=core.origin,
+            sealing_key=core.keys.find_sealing_key,
+            short_keys=self.short_keys,
+            entropy=core.entropy,
+        )
+        self.tokens = TokenService(
+            issuer=core.origin,
+            signing_key=lambda: core.keys.signing_key,
+            database=core.database,
+            entropy=core.entropy,
+        )
+        self.granter = SessionGranter(
+            store=self.session_store,
+            tokens=self.tokens,
+            client_keys=self.client_keys,
+            sign_in_key=lambda: data.current(DataKeyPurpose.SIGN_IN),
+            find_sign_in_key=lambda version: data.get(DataKeyPurpose.SIGN_IN, version),
+            entropy=core.entropy,
+        )
+        self.sessions = SessionService(store=self.session_store, database=core.database)
+
+
+async def assemble(core: Core) -> Services:
+    """Wire the services of `core`. Reads which password schemes are in use."""
+    pool = HashPool()
+    parts = _Parts(core, pool)
+    data = core.keys.data
+    passwords = PasswordChecker(
+        scheme=core.config.passwords.server_hash,
+        in_use=await parts.accounts.schemes_in_use(),
+        pepper=lambda: data.current(DataKeyPurpose.PEPPER),
+        find_pepper=lambda version: data.get(DataKeyPurpose.PEPPER, version),
+        entropy=core.entropy,
+        run_slow=pool.run,
+    )
+    return Services(
+        routes=_routes(core, parts, passwords),
+        identify=Identifier(
+            issuer=core.origin,
+            verifying_key=lambda kid: _verifying_key(core, kid),
+            store=parts.session_store,
+        ),
+        operator=operator_service(core),
+        pool=pool,
+        _core=core,
+        _sessions=parts.session_store,
+        _devices=parts.devices,
+    )
+
+
+def operator_service(core: Core) -> OperatorService:
+    """The operator's use cases, which need no more than a core."""
+    return OperatorService(
+        accounts=SQLAccountStore(core.database),
+        devices=SQLDeviceStore(core.database),
+        sessions=SQLSessionStore(core.database),
+        invites=_one_time(core),
+        keys=core.keys,
+        audit=core.audit,
+        database=core.database,
+        clock=core.clock,
+    )
+
+
+def _one_time(core: Core) -> OneTimeSecrets:
+    data = core.keys.data
+    return OneTimeSecrets(
+        current=lambda: data.current(DataKeyPurpose.ONE_TIME),
+        find=lambda version: data.get(DataKeyPurpose.ONE_TIME, version),
+        entropy=core.entropy,
+    )
+
+
+def _routes(core: Core, parts: _Parts, passwords: PasswordChecker) -> list[Route]:
+    begin = BeginService(
+        door=parts.door,
+        accounts=parts.accounts,
+        decoys=DecoySalts(core.keys.data.get(DataKeyPurpose.DECOY, 1)),
+        short_keys=parts.short_keys,
+    )
+    login = LoginService(
+        door=parts.door,
+        accounts=parts.accounts,
+        devices=parts.devices,
+        passwords=passwords,
+        credentials=parts.credentials,
+        granter=parts.granter,
+        database=core.database,
+    )
+    enrolment = EnrolmentService(
+        door=parts.door,
+        accounts=parts.accounts,
+        devices=parts.devices,
+        credentials=parts.credentials,
+        granter=parts.granter,
+        generation_key=lambda: core.keys.data.current(DataKeyPurpose.GENERATION),
+        key_document=core.keys.key_document,
+        database=core.database,
+        entropy=core.entropy,
+    )
+    return [
+        *key_routes(core.keys),
+        *login_routes(begin, login),
+        *account_routes(_registration(core, parts, passwords)),
+        *enrolment_routes(enrolment),
+        *session_routes(parts.sessions, parts.devices, _password_change(core, parts, passwords)),
+        *token_routes(parts.tokens),
+    ]
+
+
+def _registration(core: Core, parts: _Parts, passwords: PasswordChecker) -> RegistrationService:
+    return RegistrationService(
+        mode=core.config.registration,
+        door=parts.door,
+        accounts=parts.accounts,
+        passwords=passwords,
+        credentials=parts.credentials,
+        invites=parts.one_time,
+        recovery=RecoveryVerifiers(current=lambda: core.keys.data.current(DataKeyPurpose.RECOVERY)),
+        database=core.database,
+        entropy=core.entropy,
+    )
+
+
+def _password_change(core: Core, parts: _Parts, passwords: PasswordChecker) -> PasswordChangeService:
+    return PasswordChangeService(
+        door=parts.door,
+        accounts=parts.accounts,
+        devices=parts.devices,
+        passwords=passwords,
+        client_keys=parts.client_keys,
+        end_others=parts.sessions.end_others,
+        database=core.database,
+    )
+
+
+def _verifying_key(core: Core, kid: str) -> TokenVerifyingKey:
+    for key in core.keys.verification_keys:
+        if key.kid == kid:
+            return key
+    raise KeyUnknownError

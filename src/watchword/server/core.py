@@ -1,0 +1,154 @@
+"""What every way of running needs: database, keys and audit trail, opened in the one order in which they can be.
+
+    database (no audit yet) -> data keys -> audit chain from its head in the database -> everything else
+
+The server runs on a core, and so do an operator's commands while no server runs.
+"""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from watchword.core.clock import Clock
+from watchword.core.encoding import encode_crockford
+from watchword.core.entropy import Entropy
+from watchword.crypto.keyring import DataKeyPurpose, DataKeys
+from watchword.errors import DamagedError, KeyUnknownError, MalformedError
+from watchword.server.audit.chain import AuditChain
+from watchword.server.audit.checkpoint_file import CheckpointFile
+from watchword.server.audit.checkpointer import Checkpointer
+from watchword.server.audit.checkpoints import CheckpointVerifier
+from watchword.server.audit.service import AuditService
+from watchword.server.audit.sql import SQLAuditStore, load_head
+from watchword.server.config import Config
+from watchword.server.db import open_database
+from watchword.server.db.sqlite.lock import DataLock
+from watchword.server.db.unit import AuditedDatabase
+from watchword.server.keys.root_file import RootKeys
+from watchword.server.keys.service import KeyService
+
+NODE_FILE: Final = "node"
+_NODE_SIZE: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    config: Config
+    origin: str
+    clock: Clock
+    entropy: Entropy
+    database: AuditedDatabase
+    keys: KeyService
+    audit: AuditService
+    checkpointer: Checkpointer
+
+
+class _AuditKey:
+    """Attaches the chain once the audit key is known, and hands it newer versions."""
+
+    def __init__(self, database: AuditedDatabase, node: str, entropy: Entropy) -> None:
+        self._database = database
+        self._node = node
+        self._entropy = entropy
+        self.chain: AuditChain | None = None
+
+    async def ready(self, data: DataKeys) -> None:
+        key = data.current(DataKeyPurpose.AUDIT)
+        if self.chain is not None:
+            self.chain.use_key(key)
+            return
+        try:
+            head = await load_head(self._database, self._node)
+        except MalformedError as error:
+            raise DamagedError(
+                "the newest audit entry cannot be read: run `watchword audit verify`"
+            ) from error
+        self.chain = AuditChain(node=self._node, key=key, head=head, entropy=self._entropy)
+        self._database.use_audit(self.chain)
+
+
+@asynccontextmanager
+async def open_core(
+    config: Config, *, origin: str, clock: Clock, entropy: Entropy, tls_names: Sequence[str] = ()
+) -> AsyncIterator[Core]:
+    """Open everything under the data directory's lock; close it in the opposite order.
+
+    Raises:
+        InvalidConfigError: the data, the root key or the configuration do not permit a safe start.
+        DamagedError: what is stored fails its checks.
+        UnavailableError: the database does not answer.
+    """
+    lock = DataLock.take(config.data / "lock", entropy) if config.database is not None else None
+    try:
+        root_keys = RootKeys.find(config.root_key_file, os.environ, entropy)
+        database = await open_database(config.database_location, clock=clock, entropy=entropy)
+        try:
+            attach = _AuditKey(database, _node_name(config.data, entropy), entropy)
+            keys = await KeyService.open(
+                database, root_keys, clock, entropy, origin, tls_names=tls_names, ready=attach.ready
+            )
+            yield _core(config, origin, clock, entropy, database, keys, attach)
+        finally:
+            await database.close()
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _core(  # noqa: PLR0917  # one caller
+    config: Config,
+    origin: str,
+    clock: Clock,
+    entropy: Entropy,
+    database: AuditedDatabase,
+    keys: KeyService,
+    attach: _AuditKey,
+) -> Core:
+    chain = attach.chain
+    if chain is None:
+        raise DamagedError("the audit key is missing")
+    file = CheckpointFile(config.data / "audit" / "checkpoints.jsonl")
+    return Core(
+        config=config,
+        origin=origin,
+        clock=clock,
+        entropy=entropy,
+        database=database,
+        keys=keys,
+        audit=AuditService(
+            store=SQLAuditStore(database),
+            keys=lambda version: keys.data.get(DataKeyPurpose.AUDIT, version),
+            verifying_keys=lambda kid: _verifying_key(keys, kid),
+            checkpoints=file,
+            clock=clock,
+            live=lambda: {chain.node: chain.head},
+        ),
+        checkpointer=Checkpointer(
+            file=file,
+            node=chain.node,
+            head=lambda: chain.head,
+            signer=lambda: keys.signing_key,
+            clock=clock,
+        ),
+    )
+
+
+def _verifying_key(keys: KeyService, kid: str) -> CheckpointVerifier:
+    for key in keys.verification_keys:
+        if key.kid == kid:
+            return key
+    raise KeyUnknownError
+
+
+def _node_name(data: Path, entropy: Entropy) -> str:
+    """This node's name in the audit trail: made at first start, kept in the data directory."""
+    path = data / NODE_FILE
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        name = f"node-{encode_crockford(entropy.bytes(_NODE_SIZE))}"
+        path.write_text(f"{name}\n")
+        return name
