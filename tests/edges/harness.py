@@ -1,13 +1,13 @@
 """A real server on a loopback port over TLS, with routes of its own, and a caller that writes raw bytes."""
 
 import asyncio
-import datetime
+import datetime as dt
 import ipaddress
 import socket
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,13 +121,13 @@ def throw_away_certificate() -> tuple[bytes, Secret]:
     """A self-signed certificate for the loopback names, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     builder = x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key())
     certificate = (
         builder.serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -160,10 +160,9 @@ class Connection:
         self.buffer = b""
 
     def send(self, data: bytes) -> None:
-        try:
+        # The server may have parted already; its answer may still be there to read.
+        with suppress(BrokenPipeError, ConnectionResetError, ssl.SSLError):
             self.tls.sendall(data)
-        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
-            pass  # the server has parted already; its answer may still be there to read
 
     def _more(self) -> bool:
         try:

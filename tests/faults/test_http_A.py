@@ -4,6 +4,7 @@ import gzip
 import threading
 import time
 from collections.abc import Iterator
+from typing import Self
 
 import pytest
 from tests.edges.harness import GOOD_TOKEN, ORIGIN, Answer, RunningServer, running_server
@@ -165,7 +166,7 @@ class Lag:
             self.longest = max(self.longest, time.perf_counter() - began)
         connection.close()
 
-    def __enter__(self) -> "Lag":
+    def __enter__(self) -> Self:
         self.thread.start()
         return self
 

@@ -5,6 +5,7 @@ identity, content, room in the queue, body, its decoding, handler. Identity come
 a path that exists and one that does not answer the same.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -127,6 +128,11 @@ class App:
             return await self._handle(exchange, scope, receive)
         except ClientGoneError:
             raise
+        except (
+            asyncio.CancelledError
+        ):  # only the end of the grace at shutdown does that; what was done is not known
+            self.log.warning("http.cancelled", request=exchange.request_id)
+            return internal_reply(request_id)
         except WatchwordError as error:
             reply = problem_reply(error, request_id, headers=exchange.extra)
             exchange.why = _why(error)

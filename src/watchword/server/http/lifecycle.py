@@ -1,5 +1,6 @@
 """What belongs to the server as a whole: starting, stopping, and saying how it is."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -40,6 +41,8 @@ async def run_lifespan(lifespan: Lifespan, receive: Receive, send: Send, log: Lo
             begun = True
             await send({"type": "lifespan.startup.complete"})
             await receive()
+    except asyncio.CancelledError:
+        log.warning("server.forced")  # `lifespan` was left all the same; nobody listens any more
     except Exception as error:  # noqa: BLE001  # the protocol wants a message in place of an exception
         log.fault("server.lifespan", error)
         step = "shutdown" if begun else "startup"

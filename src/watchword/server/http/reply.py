@@ -19,6 +19,11 @@ class Reply:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for a header that would split the answer."""
+        if self.headers is not JSON_HEADERS and not all(map(str.isprintable, self.headers.values())):
+            raise ValueError("a header of the answer would split it")
+
     @classmethod
     def json(cls, value: Any, status: int = 200, *, headers: Mapping[str, str] = _NO_HEADERS) -> Self:
         """`value` as compact JSON."""

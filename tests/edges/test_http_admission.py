@@ -1,0 +1,125 @@
+import asyncio
+import itertools
+import threading
+
+import pytest
+
+from watchword.errors import OverloadedError
+from watchword.server.http.admission import Admission, HashPool
+
+
+def test_at_most_slots_run_queue_wait_and_the_rest_are_shed():
+    async def main() -> None:
+        admission = Admission(slots=2, queue=3, retry_after=4)
+        running, most, order = 0, 0, []
+        gate = asyncio.Event()
+
+        async def work(number: int) -> None:
+            nonlocal running, most
+            async with admission:
+                running += 1
+                most = max(most, running)
+                order.append(number)
+                await gate.wait()
+                running -= 1
+
+        tasks = [asyncio.create_task(work(number)) for number in range(9)]
+        await asyncio.sleep(0.01)
+        assert (running, admission.waiting, admission.shed) == (2, 3, 4)
+        with pytest.raises(OverloadedError) as full:
+            admission.check()
+        assert full.value.retry_after == 4
+        gate.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(result) for result in results] == [type(None)] * 5 + [OverloadedError] * 4
+        assert (order, most) == ([0, 1, 2, 3, 4], 2)
+        admission.check()
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_waiter_gives_its_place_up():
+    async def main() -> None:
+        admission = Admission(slots=1, queue=5)
+        entered = []
+
+        async def work(number: int) -> None:
+            async with admission:
+                entered.append(number)
+                await asyncio.sleep(0.01)
+
+        tasks = [asyncio.create_task(work(number)) for number in range(5)]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        await asyncio.sleep(0.005)
+        tasks[0].cancel()
+        tasks[3].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert entered == [0, 2, 4]
+        async with asyncio.timeout(1), admission:
+            assert admission.waiting == 0
+
+    asyncio.run(main())
+
+
+def test_cancellation_at_any_moment_loses_no_place():
+    async def main() -> None:
+        for steps in range(8):
+            admission = Admission(slots=1, queue=5)
+
+            async def work(admission: Admission = admission) -> None:
+                async with admission:
+                    await asyncio.sleep(0)
+
+            tasks = [asyncio.create_task(work()) for _ in range(4)]
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            for task in tasks[:3]:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            async with asyncio.timeout(1), admission:
+                assert admission.waiting == 0
+
+    asyncio.run(main())
+
+
+def test_cheap_work_goes_on_between_two_turns():
+    async def main() -> None:
+        admission = Admission(slots=50, queue=0)
+        trace = []
+
+        async def costly(number: int) -> None:
+            async with admission:
+                trace.append(f"costly {number}")
+
+        async def cheap() -> None:
+            for _ in range(20):
+                trace.append("cheap")
+                await asyncio.sleep(0)
+
+        await asyncio.gather(cheap(), *[costly(number) for number in range(20)])
+        beginnings = [index for index, event in enumerate(trace) if event.startswith("costly")]
+        assert [trace[index] for index in beginnings] == [f"costly {number}" for number in range(20)]
+        between = [after - before for before, after in itertools.pairwise(beginnings)]
+        assert all(gap >= 2 for gap in between[:10])
+
+    asyncio.run(main())
+
+
+def test_the_hash_pool_sheds_what_does_not_fit():
+    async def main() -> None:
+        pool = HashPool(cores=1)
+        gate = threading.Event()
+        tasks = [asyncio.create_task(pool.run(gate.wait)) for _ in range(12)]
+        await asyncio.sleep(0.01)
+        assert pool.shed == 4
+        tasks[7].cancel()
+        gate.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert results[:7] == [True] * 7
+        assert isinstance(results[7], asyncio.CancelledError)
+        assert all(isinstance(result, OverloadedError) for result in results[8:])
+        assert await pool.run(lambda: 5) == 5
+        pool.close()
+
+    asyncio.run(main())

@@ -1,0 +1,492 @@
+"""The running server: what it shows, its time bounds, its TLS, and how it stops."""
+
+import asyncio
+import io
+import json
+import logging
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from tests.edges.harness import (
+    GOOD_TOKEN,
+    ROUTES,
+    RunningServer,
+    running_server,
+    throw_away_certificate,
+)
+
+from watchword.core.secret import Secret
+from watchword.errors import InvalidConfigError, OverloadedError, UnavailableError
+from watchword.server.http import Reply, Request, Route, protocol
+from watchword.server.http.admission import Admission
+from watchword.server.http.serve import bind
+from watchword.server.http.tls import make_tls_context
+from watchword.server.logs import JSONFormatter
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture
+def events() -> Iterator[io.StringIO]:
+    """What the process logs, as it would be written."""
+    stream, logger = io.StringIO(), logging.getLogger("watchword")
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JSONFormatter())
+    logger.addHandler(handler)
+    before, level = logger.propagate, logger.level
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG)
+    yield stream
+    logger.removeHandler(handler)
+    logger.propagate = before
+    logger.setLevel(level)
+
+
+def written(events: io.StringIO, event: str, within: float = 2.0) -> list[dict[str, object]]:
+    """The events of that name; waits for one, since an answer may be read before its line is written."""
+    ends = time.monotonic() + within
+    while True:
+        found = [line for line in map(json.loads, events.getvalue().splitlines()) if line["event"] == event]
+        if found or time.monotonic() > ends:
+            return found
+        time.sleep(0.01)
+
+
+EXPECTED = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "strict-transport-security": "max-age=31536000",
+    "x-content-type-options": "nosniff",
+}
+
+
+@pytest.mark.parametrize(
+    "data", [b"GET /health/live HTTP/1.1", b"GET /nowhere HTTP/1.1", b"GET /api/x HTTP/1.1", b"bad"]
+)
+def test_every_answer_has_the_security_headers_and_no_version(server: RunningServer, data: bytes):
+    answer = server.raw(data + b"\r\nHost: localhost:%d\r\n\r\n" % server.port)
+    assert {name: answer.headers.get(name) for name in EXPECTED} == EXPECTED
+    assert not {"server", "x-powered-by", "via"} & set(answer.headers)
+    assert b"uvicorn" not in answer.body
+    assert data == b"bad" or answer.headers["x-request-id"].startswith("req_")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/debug",
+        "/docs",
+        "/redoc",
+        "/.git",
+        "/.git/config",
+        "/.env",
+        "/metrics",
+        "/openapi.json",
+        "/server-status",
+        "/",
+        "/favicon.ico",
+    ],
+)
+def test_fault_N4_what_nobody_asked_for_is_absent(server: RunningServer, path: str):
+    answer = server.request("GET", path)
+    assert answer.status == 404
+    document = answer.json()
+    assert document.pop("request_id") == answer.headers["x-request-id"]
+    assert document == {
+        "type": "urn:watchword:problem:not_found",
+        "title": "There is nothing here",
+        "status": 404,
+        "code": "not_found",
+    }
+
+
+def test_fault_M22_an_unexpected_exception_is_a_generic_500(server: RunningServer, events: io.StringIO):
+    for route in ROUTES:
+        if "broken" not in route.path:
+            continue
+        body = b'{"text":"canary-4711"}' if route.method == "POST" else None
+        answer = server.request(route.method, route.path, body, [("Authorization", "Bearer canary-4711")])
+        document = answer.json()
+        assert document.pop("request_id") == answer.headers["x-request-id"]
+        assert (answer.status, document) == (
+            500,
+            {
+                "type": "urn:watchword:problem:internal",
+                "title": "Internal error",
+                "status": 500,
+                "code": "internal",
+            },
+        )
+        server.is_well()
+    faults = written(events, "http.fault")
+    assert len(faults) == 3
+    assert all(str(fault["exception"]).endswith("FaultPointError") for fault in faults)
+    assert all("harness.py" in str(fault["frames"]) for fault in faults)
+    assert "canary" not in events.getvalue()
+
+
+def test_a_fault_in_a_check_of_the_door_is_a_generic_500_too():
+    async def fails(_request: Request, _route: Route | None) -> None:
+        raise ZeroDivisionError
+
+    with running_server(door=[fails]) as server:
+        assert [server.request("GET", path).status for path in ("/health/live", "/nowhere")] == [500, 500]
+
+
+def test_the_door_is_an_ordered_list_that_sees_every_request():
+    seen: list[tuple[str, str | None]] = []
+
+    async def first(_request: Request, route: Route | None) -> None:
+        seen.append(("first", route.path if route else None))
+
+    async def second(_request: Request, route: Route | None) -> None:
+        seen.append(("second", route.path if route else None))
+        raise OverloadedError(9)
+
+    with running_server(door=[first, second]) as server:
+        answer = server.request("POST", "/api/login", b"not read")
+        assert (answer.status, answer.headers["retry-after"]) == (503, "9")
+        server.request("GET", "/nowhere")
+    assert seen == [("first", "/api/login"), ("second", "/api/login"), ("first", None), ("second", None)]
+
+
+def test_one_line_for_each_request_and_nothing_secret_in_it(server: RunningServer, events: io.StringIO):
+    answer = server.request(
+        "GET", "/api/sessions/canary1?password=canary2", None, [("Authorization", "canary3")]
+    )
+    assert answer.status == 401
+    (line,) = written(events, "http.request")
+    assert line.pop("ms") is not None
+    assert line.pop("time") is not None
+    assert line == {
+        "level": "info",
+        "event": "http.request",
+        "method": "GET",
+        "route": "/api/sessions/{session}",
+        "status": 401,
+        "request": answer.headers["x-request-id"],
+        "address": "127.0.0.1",
+        "code": "unauthenticated",
+        "reason": "bad token",
+    }
+
+
+def test_fault_C22_secrets_in_queries_and_decode_errors_are_not_logged(
+    server: RunningServer, events: io.StringIO
+):
+    assert server.request("POST", "/api/login?password=canary", b'{"text":"a"}').status == 400
+    assert (
+        server.request("GET", "/api/me?password=canary", None, [("Authorization", GOOD_TOKEN)]).status == 400
+    )
+    assert server.request("POST", "/api/login", b'{"canary":"canary"}').status == 400
+    assert (
+        server.request("POST", "/api/login", b'{"text":"a"}', [("Authorization", "Basic canary")]).status
+        == 200
+    )
+    assert server.request("GET", "/canary").status == 404
+    server.raw(b"GET /canary HTTP/1.1\r\nX: canary\nY: canary\r\n\r\n")
+    assert len(written(events, "http.refused")) == 1
+    assert "canary" not in events.getvalue()
+
+
+def test_queries_reach_the_handler(server: RunningServer):
+    answer = server.request("GET", "/api/me?page=2", None, [("Authorization", GOOD_TOKEN)])
+    assert answer.json() == {"identity": "somebody", "page": "2"}
+
+
+def test_a_body_where_none_is_expected_is_refused(server: RunningServer):
+    assert server.request("GET", "/health/live", b"x").status == 400
+    assert server.request("GET", "/health/live", b"").status == 200
+
+
+def test_not_ready_is_an_outage():
+    async def not_ready() -> bool:
+        return False
+
+    with running_server(ready=not_ready) as server:
+        assert server.request("GET", "/health/live").status == 200
+        answer = server.request("GET", "/health/ready")
+        assert (answer.status, "retry-after" in answer.headers) == (503, True)
+
+
+def test_costly_work_beyond_the_queue_is_shed_at_once_and_cheap_work_goes_on():
+    gate = threading.Event()
+
+    async def slow(_request: Request) -> Reply:
+        await asyncio.to_thread(gate.wait, 10)
+        return Reply.json({})
+
+    admission = Admission(slots=2, queue=3)
+    with running_server(
+        routes=[Route("POST", "/slow", slow, costly=True), *ROUTES], admission=admission
+    ) as server:
+        held = [server.connect() for _ in range(5)]
+        for connection in held:
+            connection.send(server.encode("POST", "/slow"))
+        ends = time.monotonic() + 5
+        while admission.waiting < 3 and time.monotonic() < ends:
+            time.sleep(0.01)
+        answer = server.request("POST", "/slow")
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        answer = server.request("POST", "/api/login", b"this is never parsed")
+        assert (answer.status, answer.json()["code"]) == (503, "overloaded")
+        server.is_well()
+        gate.set()
+        assert [connection.read().status for connection in held] == [200] * 5
+        assert admission.shed == 2
+        for connection in held:
+            connection.close()
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
+    for name in ("HEAD_S", "BODY_S", "IDLE_S"):
+        monkeypatch.setattr(protocol, name, 0.3)
+    monkeypatch.setattr(protocol, "_TICK_S", 0.02)
+    with running_server() as running:
+        yield running
+
+
+JSON_HEAD = b"POST /api/note HTTP/1.1\r\nHost: localhost:%d\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        b"G",
+        b"GET /health/live HTTP/1.1\r\nX",
+        JSON_HEAD + b"Content-Length: 900\r\n\r\n{",
+        JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\n50\r\n",
+    ],
+)
+def test_slow_heads_and_bodies_end_with_408(hasty: RunningServer, step: bytes):
+    connection = hasty.connect()
+    began = time.monotonic()
+    connection.send(step.replace(b"%d", b"%d" % hasty.port))
+    for _ in range(4):  # a trickle does not extend the time
+        time.sleep(0.05)
+        connection.send(b"a")
+    answer = connection.read()
+    assert answer.status == 408
+    assert connection.is_closed()
+    assert time.monotonic() - began < 4
+    connection.close()
+    hasty.is_well()
+
+
+def test_idle_connections_are_closed_without_a_word(hasty: RunningServer):
+    for request in (b"", hasty.encode("GET", "/health/live")):
+        connection = hasty.connect()
+        if request:
+            connection.send(request)
+            assert connection.read().status == 200
+        assert connection.is_closed()
+        connection.close()
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_callers_that_vanish_leave_nothing_behind(server: RunningServer):
+    descriptors = open_files()
+    for number in range(60):
+        connection = server.connect()
+        connection.send(server.encode("POST", "/api/login", b'{"text":"a"}')[: 60 + number * 2])
+        connection.tls.close()
+    ends = time.monotonic() + 5
+    while open_files() > descriptors and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert open_files() <= descriptors
+    server.is_well()
+
+
+def test_expect_continue_is_answered_only_when_the_body_is_wanted(server: RunningServer):
+    head = server.encode("POST", "/api/note", b"", [("Expect", "100-continue")]).replace(
+        b"Content-Length: 0", b"Content-Length: 15"
+    )
+    connection = server.connect()
+    connection.send(head)
+    assert connection.read().status == 100
+    connection.send(b'{"text":"good"}')
+    assert connection.read().status == 200
+    connection.send(head.replace(b"application/json", b"text/plain"))
+    assert connection.read().status == 415
+    connection.close()
+
+
+def test_an_upgrade_is_ignored_and_the_connection_ends(server: RunningServer):
+    answer = server.request(
+        "GET",
+        "/health/live",
+        None,
+        [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Key", "eA==")],
+    )
+    assert (answer.status, answer.closed) == (200, True)
+
+
+@pytest.mark.parametrize(
+    "ciphers", ["AES128-SHA", "AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-SHA256", "DHE-RSA-AES128-GCM-SHA256"]
+)
+def test_tls_12_is_only_spoken_with_ecdhe_and_aead(server: RunningServer, ciphers: str):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as raw:
+        context.set_ciphers(f"{ciphers}:@SECLEVEL=0")
+        with pytest.raises((ssl.SSLError, ConnectionResetError)):
+            context.wrap_socket(raw)
+    context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=5) as raw,
+        context.wrap_socket(raw) as tls,
+    ):
+        assert tls.version() == "TLSv1.2"
+
+
+def test_tls_13_is_spoken_and_plain_http_is_not(server: RunningServer):
+    connection = server.connect()
+    assert connection.tls.version() == "TLSv1.3"
+    connection.close()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as raw:
+        raw.sendall(b"GET /health/live HTTP/1.1\r\n\r\n")
+        with suppress(ConnectionResetError):
+            assert not raw.recv(100).startswith(b"HTTP")
+    server.is_well()
+
+
+def test_a_key_that_does_not_belong_is_refused_without_its_text():
+    chain, _ = throw_away_certificate()
+    _, other = throw_away_certificate()
+    for key in (
+        other,
+        Secret(b"nonsense"),
+        Secret(b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"),
+    ):
+        with pytest.raises(InvalidConfigError) as refused:
+            make_tls_context(chain, key)
+        assert refused.value.__cause__ is None
+
+
+def test_an_address_that_cannot_be_had_is_said_plainly():
+    taken = bind("127.0.0.1", 0)
+    taken.listen()
+    with pytest.raises(InvalidConfigError, match="in use"):
+        bind("127.0.0.1", taken.getsockname()[1])
+    with pytest.raises(InvalidConfigError):
+        bind("127.0.0.1", 70000)
+    with pytest.raises(InvalidConfigError):
+        bind("192.0.2.1", 0)
+    taken.close()
+
+
+def test_the_lifespan_surrounds_the_serving():
+    trace = []
+
+    @asynccontextmanager
+    async def lifespan():
+        trace.append("begin")
+        yield
+        trace.append("end")
+
+    with running_server(lifespan=lifespan) as server:
+        assert trace == ["begin"]
+        server.is_well()
+    assert trace == ["begin", "end"]
+
+
+def test_a_lifespan_that_does_not_begin_ends_the_start(events: io.StringIO):
+    @asynccontextmanager
+    async def lifespan():
+        raise ValueError("canary")
+        yield
+
+    with pytest.raises(UnavailableError), running_server(lifespan=lifespan):
+        pass
+    assert len(written(events, "server.lifespan")) == 1
+    assert "canary" not in events.getvalue()
+
+
+PROGRAM = """
+import asyncio, sys
+from tests.edges import harness
+from watchword.server.http import Reply, Route
+from watchword.server.http.serve import bind, run, serve
+from watchword.server.http.tls import make_tls_context
+
+async def slow(request):
+    print("in flight", flush=True)
+    await asyncio.sleep(float(sys.argv[1]))
+    return Reply.json({"finished": True})
+
+chain, key = harness.throw_away_certificate()
+listen = bind("127.0.0.1", 0)
+app = harness.make_app(listen.getsockname()[1], routes=[Route("GET", "/slow", slow)])
+run(serve(app, listen=listen, tls=make_tls_context(chain, key), shutdown_grace_s=10,
+          on_ready=lambda address: print(address[1], flush=True)))
+print("clean", flush=True)
+"""
+
+
+@pytest.fixture
+def process(request: pytest.FixtureRequest) -> Iterator[tuple[subprocess.Popen[str], RunningServer]]:
+    command = [sys.executable, "-c", PROGRAM, str(request.param)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        port = running.stdout.readline()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        yield running, RunningServer(int(port), context)
+        running.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("process", [0.6], indirect=True)
+def test_a_signal_stops_the_server_once_requests_in_flight_are_done(process, number: signal.Signals):
+    running, server = process
+    idle = server.connect()
+    connection = server.connect()
+    connection.send(server.encode("GET", "/slow"))
+    assert running.stdout.readline() == "in flight\n"
+    running.send_signal(number)
+    time.sleep(0.2)
+    with pytest.raises(ConnectionRefusedError):
+        server.connect()
+    answer = connection.read()
+    assert (answer.status, answer.json(), answer.headers["connection"]) == (200, {"finished": True}, "close")
+    assert idle.is_closed()
+    assert running.wait(5) == 0
+    assert running.stdout.read() == "clean\n"
+    assert "Traceback" not in running.stderr.read()
+    idle.close()
+    connection.close()
+
+
+@pytest.mark.parametrize("process", [8], indirect=True)
+def test_a_second_signal_does_not_wait(process):
+    running, server = process
+    connection = server.connect()
+    connection.send(server.encode("GET", "/slow"))
+    assert running.stdout.readline() == "in flight\n"
+    running.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    began = time.monotonic()
+    running.send_signal(signal.SIGINT)
+    assert running.wait(5) == 0
+    assert time.monotonic() - began < 2
+    assert "Traceback" not in running.stderr.read()
+    connection.close()
