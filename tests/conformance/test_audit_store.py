@@ -162,6 +162,22 @@ async def test_tail_and_erasure(database: AuditedDatabase, tmp_path: Path) -> No
     assert all(entry.personal is None for entry in await service.tail(7))
 
 
+async def test_two_erasures_at_a_time_bring_nothing_back(database: AuditedDatabase, tmp_path: Path) -> None:
+    chain = attach(database)
+    for number in range(6):
+        await database.commit(unit(number))
+    service = make_service(database, chain, tmp_path)
+    erasures = [Erasure(fields=frozenset({field})) for field in ("address", "user_agent")]
+    results = await asyncio.gather(*map(service.erase_personal, erasures), return_exceptions=True)
+    for erasure, result in zip(erasures, results, strict=True):
+        if isinstance(result, ConflictError):
+            assert await service.erase_personal(erasure) == 6
+        else:
+            assert result == 6
+    assert all(entry.personal is None for entry in await service.tail(50))
+    assert await problems(service) == []
+
+
 async def test_fault_N3_without_its_audit_table_nothing_is_written(database: AuditedDatabase) -> None:
     """A unit with events is refused whole; one without goes on, and so do reads."""
     attach(database)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from watchword.core.clock import Clock
-from watchword.errors import DamagedError, MalformedError
+from watchword.errors import ConflictError, DamagedError, MalformedError
 from watchword.server.audit.checkpoint_file import CheckpointFile, read_checkpoints
 from watchword.server.audit.checkpoints import Checkpoint, VerifyingKeys
 from watchword.server.audit.entry import AuditEntry, ChainHead
@@ -17,7 +17,7 @@ from watchword.server.audit.scan import list_nodes, scan
 from watchword.server.audit.sql import parse_row, set_personal
 from watchword.server.audit.store import AuditStore
 from watchword.server.audit.verify import AuditKeys, ChainVerifier, KeyRing, Problem, ProblemKind
-from watchword.server.db.unit import Row, Unit
+from watchword.server.db.unit import GuardError, Row, Unit
 
 MAX_TAIL: Final = 1000
 MAX_PROBLEMS: Final = 1000
@@ -118,7 +118,10 @@ class AuditService:
         return report
 
     async def erase_personal(self, erasure: Erasure) -> int:
-        """Erase the selected values; returns how many. Each step and its audit entry are one transaction."""
+        """Erase the selected values; returns how many. Each step and its audit entry are one transaction.
+
+        Raises `ConflictError` when another erasure took values of the same step; what was done before stays done.
+        """
         erased = 0
         for node, end in (await self._ends()).items():
             for after in range(0, end, _ERASE_WINDOW):
@@ -196,8 +199,14 @@ class AuditService:
         if erased:
             facts = {**erasure.facts(), "node": node, "first": after + 1, "last": until, "values": erased}
             unit.note(AuditEvent(tag=AuditTag.AUDIT_ERASED, at=self._clock.now(), facts=facts))
-            await self._store.commit(unit)
+            await self._commit(unit)
         return erased
+
+    async def _commit(self, unit: Unit) -> None:
+        try:
+            await self._store.commit(unit)
+        except GuardError:
+            raise ConflictError("another erasure is at work; try again") from None
 
 
 def _check(verifier: ChainVerifier, seq: int, found: AuditEntry | MalformedError) -> Iterator[Problem]:

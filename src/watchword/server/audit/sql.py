@@ -33,6 +33,7 @@ _TYPES: Final[tuple[type | tuple[type, ...], ...]] = (
     bytes,
     bytes,
 )
+ENTRY_GUARD: Final = "audit-entry"
 _LIKE_ESCAPES: Final = str.maketrans({"!": "!!", "%": "!%", "_": "!_"})
 
 INSERT_ENTRY: Final = (
@@ -47,7 +48,10 @@ _PERSONAL: Final = (
     f"{_SELECT} and seq > :after and seq <= :until and personal is not null"
     " and at < :before and facts like :pattern escape '!' order by seq"
 )
-_ERASE: Final = "update audit_entries set personal = :personal where node = :node and seq = :seq"
+# Only over what was read: of two erasures at a time, neither brings back what the other took away.
+_ERASE: Final = (
+    "update audit_entries set personal = :personal where node = :node and seq = :seq and personal = :stored"
+)
 # The first node, then the next after it: look-ups in the primary key, however many entries there are.
 _FIRST_NODE: Final = "select min(node) from audit_entries"
 _NEXT_NODE: Final = "select min(node) from audit_entries where node > :after"
@@ -113,8 +117,8 @@ class SQLAuditStore:
 
 def set_personal(unit: Unit, entry: AuditEntry, personal: str | None) -> None:
     """Add to `unit` the replacement of the erasable column of `entry`."""
-    parameters: dict[str, Value] = {"node": entry.node, "seq": entry.seq, "personal": personal}
-    unit.add(_ERASE, parameters, guard="entry")
+    place: dict[str, Value] = {"node": entry.node, "seq": entry.seq}
+    unit.add(_ERASE, {**place, "stored": entry.personal, "personal": personal}, guard=ENTRY_GUARD)
 
 
 async def load_head(database: Database, node: str) -> ChainHead:
