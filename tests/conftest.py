@@ -1,4 +1,4 @@
-"""Every store runs on both engines: `database` and `database_location` are parametrised."""
+"""Fixtures for every test: real databases. `database` and `database_location` run a test on both engines."""
 
 from watchword.testing.databases import (
     anyio_backend,

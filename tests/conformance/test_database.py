@@ -9,7 +9,7 @@ import pytest
 from watchword.core.clock import Instant
 from watchword.errors import ConflictError, UnavailableError
 from watchword.server.audit.model import AuditEvent, AuditTag
-from watchword.server.db.unit import AuditedDatabase, GuardError, Step, Unit
+from watchword.server.db.unit import AuditedDatabase, GuardError, Step, Unit, Value
 from watchword.testing.databases import opened
 
 pytestmark = pytest.mark.anyio
@@ -53,10 +53,10 @@ class Chain:
     def entries(self, events: Sequence[AuditEvent]) -> Sequence[Step]:
         assert self.open
         self.before = self.working
-        steps = []
+        steps: list[Step] = []
         for _ in events:
             self.working += 1
-            row = {"id": f"audit{self.working}", "number": self.working}
+            row: dict[str, Value] = {"id": f"audit{self.working}", "number": self.working}
             steps.append(Step("insert into numbers (id, number) values (:id, :number)", row))
         return steps
 

@@ -23,7 +23,7 @@ async def open_database(
         UnavailableError: the engine does not answer.
     """
     if str(location).startswith(_POSTGRES_SCHEMES):
-        from watchword.server.db.postgres import open_postgres  # asyncpg is an optional extra
+        from watchword.server.db.postgres import open_postgres  # noqa: PLC0415  # asyncpg is an optional extra
 
         return await open_postgres(str(location), clock=clock, entropy=entropy, audit=audit)
     return await open_sqlite(Path(location), clock=clock, entropy=entropy, audit=audit)

@@ -9,7 +9,7 @@ are milliseconds; booleans are 0 and 1.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from watchword.server.audit.model import AuditEvent
 
@@ -30,9 +30,8 @@ class GuardError(Exception):
         self.guard = guard
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One statement of a unit.
+class Step(NamedTuple):
+    """One statement of a unit; a named tuple, since every request makes several.
 
     `sql` ends without a semicolon. With `guard`, the statement must change (or, for `select` and `returning`, give)
     exactly `rows` rows, else the whole unit is rolled back and `GuardError(guard)` raised. A guarded step may be a

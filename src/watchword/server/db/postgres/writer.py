@@ -89,7 +89,7 @@ class GroupWriter:
             group = self._take()
             try:
                 await self._run_group(group)
-            except Exception as error:  # whatever it is, nobody must wait for ever
+            except Exception as error:  # noqa: BLE001  # whatever it is, nobody must wait for ever
                 _log.exception("a group failed in an unforeseen way")
                 _fail(group, public_error(error))
                 self._drop()
@@ -184,7 +184,7 @@ class GroupWriter:
             return
         try:
             await connection.execute("rollback")
-        except Exception:  # the server rolls back what lost its connection
+        except Exception:  # noqa: BLE001  # the server rolls back what lost its connection
             self._drop()
 
     async def _finish(self, connection: asyncpg.Connection, group: list[Waiting], group_id: bytes) -> None:
@@ -241,7 +241,7 @@ class GroupWriter:
         if self._groups % _PRUNE_EVERY == 1 and self._connection is not None:
             try:
                 await self._connection.execute(_PRUNE, self._clock.now() - HOUR)
-            except Exception as error:  # the group is committed; the next prune does it
+            except Exception as error:  # noqa: BLE001  # the group is committed; the next prune does it
                 _log.warning("old commits were not pruned: %s", error)
                 self._drop()
 
@@ -264,7 +264,7 @@ def _patient(group: Sequence[Waiting]) -> bool:
 async def _close(connection: asyncpg.Connection) -> None:
     try:
         await connection.close(timeout=1)
-    except Exception:  # it ends either way
+    except Exception:  # noqa: BLE001  # it ends either way
         connection.terminate()
 
 

@@ -42,6 +42,9 @@ def connect(path: Path) -> apsw.Connection:
 def configure(connection: apsw.Connection, *, writes: bool) -> None:
     """Set what SQLite does not keep in the file, and check what it does."""
     pragma(connection, f"page_size={PAGE_SIZE}")
+    # The change to a write-ahead log goes through a rollback journal: were its removal not synced too, a power cut
+    # could bring the journal back, and with it the empty database.
+    pragma(connection, "synchronous=extra")
     if pragma(connection, "journal_mode=wal") != "wal":
         raise InvalidConfigError("The file system of the database does not allow a write-ahead log.")
     pragma(connection, "synchronous=full")

@@ -30,7 +30,7 @@ class Worker:
         def job() -> None:
             try:
                 outcome: Result | BaseException = work()
-            except BaseException as error:  # handed to `done`, which decides
+            except BaseException as error:  # noqa: BLE001  # handed to `done`, which decides
                 outcome = error
             try:
                 self._loop.call_soon_threadsafe(done, outcome)

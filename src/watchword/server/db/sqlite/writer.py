@@ -15,7 +15,7 @@ from typing import Final
 
 import apsw
 
-from watchword.errors import OverloadedError, UnavailableError, WatchwordError
+from watchword.errors import OverloadedError, UnavailableError
 from watchword.server.db.dialect import for_sqlite
 from watchword.server.db.sqlite.checkpoint import Checkpointer
 from watchword.server.db.sqlite.faults import Fault, classify
@@ -40,6 +40,18 @@ class _Group:
 
     kept: list[asyncio.Future[None]]
     number: int
+
+
+class _DirtyError(Exception):
+    """A unit failed after it had written something, and there is no savepoint to go back to."""
+
+
+class _UnitFailedError(Exception):
+    """A unit failed and left nothing behind."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class GroupWriter:
@@ -102,7 +114,7 @@ class GroupWriter:
         try:
             self._state.check_write()
             self._execute("begin immediate")
-        except Exception as error:  # every failure to begin fails who waits
+        except Exception as error:  # noqa: BLE001  # every failure to begin fails who waits
             if classify(error) is Fault.LOCKED and self._may_wait():
                 self._loop.call_later(_LOCKED_RETRY, self._next)
                 return False
@@ -124,23 +136,20 @@ class GroupWriter:
         self._loop.call_soon(self._next)
 
     def _run_group(self) -> None:
-        kept: list[asyncio.Future[None]] = []
-        taken: list[asyncio.Future[None]] = []
-        self.audit.begin()
+        taken = self._take()
         try:
-            while self._queue and len(kept) < MAX_GROUP:
-                unit, future = self._queue.popleft()
-                if future.done():
-                    continue  # given up before it began
-                taken.append(future)
-                failure = self._run_unit(unit)
-                if failure is None:
-                    kept.append(future)
-                else:
-                    _fail((future,), failure)
+            try:
+                kept = self._run_units(taken, careful=False)
+            except (
+                _DirtyError
+            ):  # a unit failed after it had written: once more, so that it can be undone alone
+                self._execute("rollback")
+                self.audit.rolled_back()
+                self._execute("begin immediate")
+                kept = self._run_units(taken, careful=True)
             number = next_number(self._execute) if kept else 0
-        except Exception as error:  # what reaches beyond one unit fails the group
-            self._abandon(taken, error)
+        except Exception as error:  # noqa: BLE001  # what reaches beyond one unit fails the group
+            self._abandon([future for _, future in taken], error)
             return
         if kept:
             group = _Group(kept, number)
@@ -150,10 +159,67 @@ class GroupWriter:
             self.audit.rolled_back()
             self._loop.call_soon(self._next)
 
-    def _run_unit(self, unit: Unit) -> BaseException | None:
-        """Run one unit in its savepoint: None, or why it was undone. Raises what concerns the whole group."""
-        execute = self._execute
-        execute("savepoint unit")
+    def _take(self) -> list[Waiting]:
+        """The next units; those given up before they began are left out."""
+        taken: list[Waiting] = []
+        queue = self._queue
+        while queue and len(taken) < MAX_GROUP:
+            waiting = queue.popleft()
+            if not waiting[1].done():
+                taken.append(waiting)
+        return taken
+
+    def _run_units(self, taken: Sequence[Waiting], *, careful: bool) -> list[asyncio.Future[None]]:
+        """Run all, tell those that fail, and return the others.
+
+        Savepoints cost as much as a statement and are seldom used: only a `careful` run makes them.
+
+        Raises:
+            _DirtyError: not `careful`, and a unit failed after its first write.
+            Exception: what concerns the whole group.
+        """
+        kept: list[asyncio.Future[None]] = []
+        failed: list[tuple[asyncio.Future[None], BaseException]] = []
+        self.audit.begin()
+        run = self._run_saved if careful else self._run_plain
+        for unit, future in taken:
+            try:
+                run(unit)
+            except _UnitFailedError as failure:
+                failed.append((future, failure.error))
+            else:
+                kept.append(future)
+        for future, error in failed:
+            _fail((future,), error)
+        return kept
+
+    def _run_plain(self, unit: Unit) -> None:
+        place = 0
+        chained = False
+        try:
+            for place, step in enumerate(unit.steps):  # noqa: B007  # asked for in the handler
+                self._run_step(step)
+            if unit.events:
+                steps = self.audit.entries(unit.events)
+                chained = True
+                for step in steps:
+                    self._run_step(step)
+        except Exception as error:
+            failure = self._judge_unit(error)
+            if chained or self._has_written(unit.steps[: place + 1], error):
+                raise _DirtyError from error
+            raise failure from error
+
+    def _has_written(self, steps: Sequence[Step], error: Exception) -> bool:
+        """Whether `steps`, the last of which raised `error`, may have left something behind."""
+        writes = [step for step in steps if not for_sqlite(step.sql).is_select]
+        if not writes:
+            return False
+        broke_constraint = not isinstance(error, GuardError) or error.__cause__ is not None
+        return writes[0] is not steps[-1] or (not broke_constraint and self._connection.changes() > 0)
+
+    def _run_saved(self, unit: Unit) -> None:
+        self._execute("savepoint unit")
         chained = False
         try:
             for step in unit.steps:
@@ -164,31 +230,35 @@ class GroupWriter:
                 for step in steps:
                     self._run_step(step)
         except Exception as error:
-            if classify(error) is not Fault.STATEMENT or not self._connection.in_transaction:
-                raise
-            execute("rollback to unit")
-            execute("release unit")
+            failure = self._judge_unit(error)
+            self._execute("rollback to unit")
+            self._execute("release unit")
             if chained:
                 self.audit.undo()
-            return error if isinstance(error, GuardError | WatchwordError) else self._state.judge(error)
-        execute("release unit")
-        return None
+            raise failure from error
+        self._execute("release unit")
+
+    def _judge_unit(self, error: Exception) -> "_UnitFailedError":
+        """What to tell the unit that raised `error`; raises `error` again when it concerns the whole group."""
+        if classify(error) is not Fault.STATEMENT or not self._connection.in_transaction:
+            raise error
+        return _UnitFailedError(error if isinstance(error, GuardError) else self._state.judge(error))
 
     def _run_step(self, step: Step) -> None:
-        statement = for_sqlite(step.sql)
+        sql, parameters, guard, rows = step
+        statement = for_sqlite(sql)
         try:
-            rows = self._execute(statement.text, step.parameters)
-            if step.guard is None:
-                if statement.gives_rows:
-                    rows.fetchall()  # a statement with `returning` is whole only then
-                return
-            count = len(rows.fetchall()) if statement.gives_rows else self._connection.changes()
-        except apsw.ConstraintError:
-            if step.guard is None:
+            cursor = self._execute(statement.text, parameters)
+        except apsw.ConstraintError as error:
+            if guard is None:
                 raise
-            count = -1  # another unit was first: what the guard is there to tell
-        if count != step.rows:
-            raise GuardError(step.guard)
+            raise GuardError(guard) from error  # another unit was first: what the guard is there to tell
+        if statement.gives_rows:
+            count = len(cursor.fetchall())  # a statement with `returning` is whole only then
+        elif guard is not None:
+            count = self._connection.changes()
+        if guard is not None and count != rows:
+            raise GuardError(guard)
 
     def _commit(self, group: _Group) -> None:
         """On the thread."""
