@@ -12,7 +12,7 @@ from watchword.core.clock import DAY, HOUR, MINUTE, SECOND, Instant
 from watchword.core.encoding import decode_b64u, decode_json, encode_b64u
 from watchword.core.entropy import SystemEntropy
 from watchword.core.secret import Secret
-from watchword.crypto.aead import key_version_of
+from watchword.crypto.aead import key_version_of, open_at_rest
 from watchword.crypto.hpke import Suite
 from watchword.crypto.keyring import DataKeyPurpose, DataKeys, RootKey
 from watchword.crypto.signing import TokenVerifyingKey
@@ -30,6 +30,7 @@ from watchword.server.audit.entry import ChainHead
 from watchword.server.db.unit import AuditedDatabase, Unit
 from watchword.server.keys import KeyService, RootKeys
 from watchword.server.keys.changes import Change
+from watchword.server.keys.live import LiveKeys
 from watchword.server.keys.model import DATA_KEY_REFUSALS, StoredKeys
 from watchword.server.keys.sql import SqlKeyStore
 from watchword.testing import FixedClock, SeededEntropy
@@ -213,6 +214,32 @@ async def test_a_new_signing_key_is_seen_before_it_signs_and_the_old_until_its_t
     assert {key.kid for key in _document(keys, node.clock.now()).signing} == {new}
 
 
+async def test_a_retired_signing_key_verifies_old_checkpoints_and_is_not_published(node):
+    keys = await node.start()
+    old = keys.signing_key
+    signature = old.sign(b"checkpoint")
+    await keys.rotate("signing", at_once=True)
+    node.clock.advance(DAY)
+    await keys.tick()
+    await keys.rotate("data:at_rest")
+    assert old.kid not in _published(keys)
+    assert old.kid not in keys.key_document()
+    for service in (keys, await node.start()):
+        service.verifying_key(old.kid).verify(signature, b"checkpoint")
+        with pytest.raises(KeyUnknownError):
+            service.verifying_key("never-ours")
+    (kept,) = [key for key in (await _stored(node.database)).keys if key.kid == old.kid]
+    opened_record = open_at_rest(
+        kept.sealed,
+        keys.data.reader(DataKeyPurpose.AT_REST),
+        table="server_keys",
+        row=old.kid,
+        purpose="public-key",
+    )
+    assert b'"d"' not in opened_record
+    assert decode_json(opened_record) == old.public.to_jwk()
+
+
 async def test_an_emergency_rotation_signs_at_once_and_a_waiting_key_is_hastened(node):
     keys = await node.start()
     old = keys.signing_key.kid
@@ -389,9 +416,9 @@ async def test_a_new_at_rest_key_seals_every_private_key_again(node):
 async def test_sealing_again_that_was_cut_off_is_finished_by_the_next_start(node):
     keys = await node.start()
 
-    def add(live: object, now: Instant) -> Change:
+    def add(live: LiveKeys, now: Instant) -> Change:
         root = node.roots().for_first_start()
-        return keys._changes.add_data_key(live, DataKeyPurpose.AT_REST, root, now=now)  # type: ignore[arg-type]
+        return keys._changes.add_data_key(live, DataKeyPurpose.AT_REST, root, now=now)
 
     await keys._change(add)  # and no more: as if the machine stopped here
     assert {key_version_of(key.sealed) for key in (await _stored(node.database)).keys} == {1}

@@ -76,6 +76,7 @@ class KeyChanges:
     def upkeep(self, live: LiveKeys, *, issuer: str, names: tuple[str, ...], now: Instant) -> Change | None:
         """What time asks for: states, certificates, records under an old at-rest key, the document's age."""
         keys = schedule.advance(live.stored.keys, now, self.policy)
+        keys = tuple(self._without_private(key, live.stored) for key in keys)
         after = dataclasses.replace(live.stored, keys=keys, issuer=issuer)
         after = self._with_certificates(after, live, names, now)
         events = _moves(live.stored, after, now)
@@ -156,6 +157,13 @@ class KeyChanges:
         sealed = self.sealer.seal_key(kid, secret)
         return ServerKey(kid=kid, lane=lane, state=state, sealed=sealed, created_at=now)
 
+    def _without_private(self, key: ServerKey, before: StoredKeys) -> ServerKey:
+        """A key that retires just now loses its private half."""
+        retires = key.state is KeyState.RETIRED and any(
+            old.kid == key.kid and old.state is not KeyState.RETIRED for old in before.keys
+        )
+        return self.sealer.keep_public(key) if retires else key
+
     def _with_certificates(
         self, stored: StoredKeys, live: LiveKeys, names: tuple[str, ...], now: Instant
     ) -> StoredKeys:
@@ -203,7 +211,8 @@ def _published(stored: StoredKeys) -> object:
         return key.kid, "" if key.lane is Lane.SIGNING else key.state.value
 
     signer = stored.certificate(DOCUMENT_SIGNER)
-    return stored.issuer, sorted(shown(key) for key in stored.keys), signer.chain if signer else ()
+    published = [shown(key) for key in stored.keys if key.state is not KeyState.RETIRED]
+    return stored.issuer, sorted(published), signer.chain if signer else ()
 
 
 def _document_is_due(stored: StoredKeys, now: Instant) -> bool:

@@ -44,6 +44,8 @@ class LiveKeys:
     signing: TokenSigningKey
     published: tuple[TokenVerifyingKey, ...]
     """Next, current and retiring."""
+    verifying: Mapping[str, TokenVerifyingKey]
+    """By key id: the published ones, and the retired ones that nobody should accept a token under."""
     jwks: bytes
     jwks_tag: str
     """A strong entity tag, quotes included."""
@@ -55,7 +57,8 @@ def open_keys(stored: StoredKeys, sealer: KeySealer) -> LiveKeys:
         stored.keys, key=lambda key: (key.created_at, key.kid)
     )  # every node publishes the same bytes
     sealing = {key.kid: _open_sealing(key, sealer) for key in keys if key.lane in SEALING_LANES}
-    signing = {key.kid: _open_signing(key, sealer) for key in keys if key.lane is Lane.SIGNING}
+    signing = {key.kid: _open_signing(key, sealer) for key in keys if _signs(key)}
+    retired = {key.kid: sealer.open_public(key) for key in keys if key.state is KeyState.RETIRED}
     published = tuple(key.public for key in signing.values())
     jwks = encode_json(jwk_set(published))
     certificates = {each.role: sealer.open_certificate(each) for each in stored.certificates}
@@ -73,6 +76,7 @@ def open_keys(stored: StoredKeys, sealer: KeySealer) -> LiveKeys:
             },
             signing=signing[_current(stored, Lane.SIGNING).kid],
             published=published,
+            verifying=retired | {key.kid: key for key in published},
             jwks=jwks,
             jwks_tag=f'"{encode_b64u(hashlib.sha256(jwks).digest()[:_TAG_SIZE])}"',
         )
@@ -105,6 +109,10 @@ def tls_role(names: tuple[str, ...]) -> str:
 def sealing_kid(key: SealingPrivateKey) -> str:
     """20 characters of the hash of the public key: the same key has the same id everywhere."""
     return encode_b64u(hashlib.sha256(key.suite.value.encode() + b"\0" + key.public.to_bytes()).digest()[:15])
+
+
+def _signs(key: ServerKey) -> bool:
+    return key.lane is Lane.SIGNING and key.state is not KeyState.RETIRED
 
 
 def _current(stored: StoredKeys, lane: Lane) -> ServerKey:

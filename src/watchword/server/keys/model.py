@@ -34,11 +34,16 @@ SEALING_LANES: Final[Mapping[Lane, Suite]] = {
 
 
 class KeyState(enum.StrEnum):
-    """NEXT is published and not used; CURRENT is used; RETIRING still verifies or opens. Then the row goes."""
+    """NEXT is published and not used; CURRENT is used; RETIRING still verifies or opens.
+
+    Then the row of a sealing key goes. Of a signing key the public half stays, RETIRED: audit checkpoints that it
+    signed verify for ever. It is not published, and its private half is gone.
+    """
 
     NEXT = "next"
     CURRENT = "current"
     RETIRING = "retiring"
+    RETIRED = "retired"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +65,10 @@ class ServerKey:
     lane: Lane
     state: KeyState
     sealed: bytes
-    """Sealed at rest: the seed of a sealing key, PKCS #8 of a signing key."""
+    """Sealed at rest: the seed of a sealing key, PKCS #8 of a signing key; RETIRED: the public JWK of one."""
     created_at: Instant
     changes_at: Instant | None = None
-    """NEXT: when it becomes current. RETIRING: when it goes. CURRENT: None."""
+    """NEXT: when it becomes current. RETIRING: when it goes. The others: None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

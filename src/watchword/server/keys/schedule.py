@@ -2,7 +2,7 @@
 
 ```
            publish_ahead             replaced              overlap or grace
-  (made) ── NEXT ───────── CURRENT ─────────── RETIRING ──────────────────── gone
+  (made) ── NEXT ───────── CURRENT ─────────── RETIRING ──────────────────── RETIRED (signing), gone (sealing)
              └── at once ──┘                   sealing at once: gone, without grace
 ```
 
@@ -28,7 +28,9 @@ def advance(keys: Sequence[ServerKey], now: Instant, policy: Policy) -> Keys:
     due = [key for key in standing if key.state is KeyState.NEXT and _is_due(key, now)]
     for key in due:
         standing = list(_promote(standing, key.kid, now, policy))
-    return tuple(key for key in standing if not (key.state is KeyState.RETIRING and _is_due(key, now)))
+    ended = {key.kid for key in standing if key.state is KeyState.RETIRING and _is_due(key, now)}
+    kept = [key for key in standing if key.kid not in ended or key.lane is Lane.SIGNING]
+    return tuple(_retired(key) if key.kid in ended else key for key in kept)
 
 
 def introduce(
@@ -39,7 +41,7 @@ def introduce(
     Raises:
         ConflictError: a new key waits already, or the lane is full of retiring keys.
     """
-    in_lane = [key for key in keys if key.lane is new.lane]
+    in_lane = [key for key in keys if key.lane is new.lane and key.state is not KeyState.RETIRED]
     if len(in_lane) >= MAX_KEYS_PER_LANE:
         raise ConflictError(
             f"{len(in_lane)} keys for {new.lane.value} are in use: wait until the oldest has ended"
@@ -82,6 +84,10 @@ def _promote(keys: Sequence[ServerKey], kid: str, now: Instant, policy: Policy) 
         return key
 
     return tuple(moved(key) for key in keys)
+
+
+def _retired(key: ServerKey) -> ServerKey:
+    return dataclasses.replace(key, state=KeyState.RETIRED, changes_at=None)
 
 
 def _is_due(key: ServerKey, now: Instant) -> bool:

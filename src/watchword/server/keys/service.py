@@ -125,6 +125,17 @@ class KeyService:
         """What tokens are verified with: as published."""
         return self._live.published
 
+    def verifying_key(self, kid: str) -> TokenVerifyingKey:
+        """Any signing key that there ever was, for what stays for ever (audit checkpoints), never for tokens.
+
+        Raises:
+            KeyUnknownError: it was never ours.
+        """
+        found = self._live.verifying.get(kid)
+        if found is None:
+            raise KeyUnknownError
+        return found
+
     def jwks(self) -> bytes:
         return self._live.jwks
 
