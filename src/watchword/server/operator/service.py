@@ -96,7 +96,6 @@ class OperatorService:
         account, now = await self._find(name), self._clock.now()
         unit = Unit(key=account.id.value)
         self._accounts.set_state(unit, account.id, AccountState.ACTIVE, now)
-        self._end_everything(unit, account, now)
         return await self._commit(unit, AuditTag.ACCOUNT_RESUMED, account, by, now)
 
     async def delete(self, name: str, by: LocalOperator) -> None:

@@ -1,0 +1,238 @@
+"""Serving the control socket: one task a connection, one request at a time on it.
+
+An ordinary call runs to its end, whoever waits for it. A long one (verifying, following) ends with its client: it is
+told nothing meanwhile, so whatever the connection says, its end most of all, ends the call.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+from watchword.core.entropy import SystemEntropy
+from watchword.errors import (
+    ErrorCode,
+    ForbiddenError,
+    MalformedError,
+    OverloadedError,
+    TimedOutError,
+    TooLargeError,
+    UnavailableError,
+    WatchwordError,
+)
+from watchword.server.control import place
+from watchword.server.control.errors import remote_error
+from watchword.server.control.methods import METHODS, REQUEST_S, Call, dispatch
+from watchword.server.control.rpc import (
+    MAX_REQUEST,
+    Request,
+    RequestId,
+    encode_error,
+    encode_notification,
+    encode_result,
+    parse_request,
+)
+from watchword.server.logs import get_log
+from watchword.server.operator.model import LocalOperator
+from watchword.server.operator.service import OperatorService
+
+MAX_CONNECTIONS: Final = 32
+"""Of operators; a few commands and a few who follow the trail."""
+IDLE_S: Final = 60.0
+"""How long a connection may wait with its next request."""
+_STOP_S: Final = 5.0
+"""How long calls in work may take once the server stops."""
+_TRACE_SIZE: Final = 6
+_ROOM: Final = 1 << 20
+"""Bytes waiting for a slow reader, beyond which progress is left out."""
+_log: Final = get_log("control")
+
+
+@contextlib.asynccontextmanager
+async def serve_control(
+    path: Path,
+    service: OperatorService,
+    *,
+    check_peer: place.PeerCheck = place.owner_or_root,
+    request_s: float = REQUEST_S,
+    idle_s: float = IDLE_S,
+) -> AsyncIterator[None]:
+    """Serve `service` at `path` while the block runs; then the socket is gone and calls in work are finished.
+
+    `request_s` bounds ordinary calls.
+    Raises `InvalidConfigError` when the socket cannot be made, or a live server has it.
+    """
+    listener, inode = place.listen(path)
+    control = _Control(service, check_peer, request_s, idle_s)
+    server = await asyncio.start_unix_server(control.accept, sock=listener, limit=MAX_REQUEST)
+    try:
+        yield
+    finally:
+        place.remove(path, inode)
+        server.close()
+        await control.stop()
+
+
+class _Control:
+    """The connections there are."""
+
+    def __init__(
+        self, service: OperatorService, check_peer: place.PeerCheck, request_s: float, idle_s: float
+    ) -> None:
+        self._service = service
+        self._check_peer = check_peer
+        self._request_s = request_s
+        self._idle_s = idle_s
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """Calls in work may finish; then everything ends."""
+        self._stopping.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_STOP_S)
+        await _cancel(*self._tasks)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = _Connection(reader, writer)
+        try:
+            operator = self._admit(writer)
+            while (request := await self._next(connection)) is not None:
+                await self._answer(connection, request, operator)
+        except WatchwordError as error:  # not one request went wrong but the connection
+            with contextlib.suppress(OSError):
+                await connection.write(encode_error(None, error))
+        except OSError:
+            pass  # the client is gone
+        except Exception as error:  # noqa: BLE001  # logged; nobody else would hear of it
+            _log.fault("control.failed", error)
+        finally:
+            await connection.close()
+
+    def _admit(self, writer: asyncio.StreamWriter) -> LocalOperator:
+        """Raises `ForbiddenError`, `OverloadedError`."""
+        # A copy of the descriptor: what event loops call a socket here does not always have `getsockopt`.
+        with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as peer:
+            try:
+                operator = LocalOperator(self._check_peer(peer))
+            except ForbiddenError:
+                _log.warning("control.refused")
+                raise
+        if len(self._tasks) > MAX_CONNECTIONS:
+            raise OverloadedError
+        return operator
+
+    async def _next(self, connection: "_Connection") -> Request | None:
+        """The next request; None at the end of the connection, and when the server stops."""
+        line = await _first(connection.read_line(), self._stopping.wait(), timeout_s=self._idle_s)
+        return parse_request(line) if isinstance(line, bytes) and line else None
+
+    async def _answer(self, connection: "_Connection", request: Request, operator: LocalOperator) -> None:
+        call = Call(service=self._service, operator=operator, stream=connection)
+        if not _takes_long(request.method):
+            await connection.write(await self._work(call, request))
+            return
+        work = asyncio.ensure_future(self._work(call, request))
+        sent = asyncio.ensure_future(connection.read_any())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({work, sent, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                await connection.write(work.result())
+            elif stopping.done():
+                raise UnavailableError("the server is stopping")
+            elif sent.result():
+                raise MalformedError("nothing is read while a long call runs: end the connection to end it")
+        finally:
+            await _cancel(work, sent, stopping)
+
+    async def _work(self, call: Call, request: Request) -> bytes:
+        """The answer's line, whatever happens."""
+        method = METHODS.get(request.method)
+        limit = None if method is None or method.timeout_s is None else self._request_s
+        try:
+            async with asyncio.timeout(limit):
+                return encode_result(request.id, await dispatch(call, request.method, request.params))
+        except WatchwordError as error:
+            return encode_error(request.id, error)
+        except TimeoutError:
+            return encode_error(request.id, TimedOutError("the call took too long; look whether it happened"))
+        except Exception as error:  # noqa: BLE001  # the operator is told that it is our fault; the log says what
+            return _internal(request.id, request.method, error)
+
+
+def _internal(identity: RequestId, method: str, error: Exception) -> bytes:
+    trace = f"err_{SystemEntropy().bytes(_TRACE_SIZE).hex()}"
+    _log.fault("control.failed", error, method=method, trace=trace)
+    return encode_error(
+        identity,
+        remote_error(ErrorCode.INTERNAL, f"internal error in the server ({trace}); its log says more"),
+    )
+
+
+def _takes_long(name: str) -> bool:
+    method = METHODS.get(name)
+    return method is not None and method.timeout_s is None
+
+
+async def _first(*waits: Any, timeout_s: float) -> Any:
+    """The result of whichever is done first; None when time is up."""
+    tasks = [asyncio.ensure_future(each) for each in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        return next((task.result() for task in tasks if task in done), None)
+    finally:
+        await _cancel(*tasks)
+
+
+async def _cancel(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Connection:
+    """Lines in and out; also the `Stream` of a long call."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read_line(self) -> bytes:
+        """The next line; empty at the end, also where the end cuts a line off. Raises `TooLargeError`."""
+        try:
+            return await self._reader.readuntil(b"\n")
+        except asyncio.IncompleteReadError:
+            return b""
+        except asyncio.LimitOverrunError:
+            raise TooLargeError(f"a request has at most {MAX_REQUEST} bytes") from None
+
+    async def read_any(self) -> bytes:
+        """Whatever comes; empty at the end."""
+        with contextlib.suppress(OSError):
+            return await self._reader.read(1)
+        return b""
+
+    async def write(self, line: bytes) -> None:
+        self._writer.write(line)
+        await self._writer.drain()
+
+    def offer(self, event: str, params: dict[str, Any]) -> None:
+        if self._writer.transport.get_write_buffer_size() < _ROOM:
+            self._writer.write(encode_notification(event, params))
+
+    async def send(self, event: str, params: dict[str, Any]) -> None:
+        await self.write(encode_notification(event, params))
+
+    async def close(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            await self._writer.wait_closed()
