@@ -35,6 +35,8 @@ _CHEST_TYPE: Final = "watchword-chest+jwe"
 _KEY_TYPE: Final = "watchword-chest-key+jwe"
 _RECOVERY_INFO: Final = b"watchword/v1/chest-recovery\0"
 _GROUP: Final = 4
+_MAX_WRAPPED: Final = 1024
+_MAX_SEALED: Final = 32768  # characters; room for some hundred archive generations
 _FOLD: Final = str.maketrans({"i": "1", "l": "1", "o": "0", "-": None, " ": None})
 
 
@@ -137,7 +139,7 @@ def wrap_chest_key(chest_key: Secret, wrapping_key: Secret, *, kind: str, entrop
 
 def open_chest(wrapped: WrappedChest, wrapping_key: Secret, *, kind: str) -> Chest:
     """Open the chest with the password's wrapping key. Raises `UnsealError`, `DamagedError`."""
-    key = decode_jwe(wrapped.wrapped_key, wrapping_key, kid=kind, typ=_KEY_TYPE, max_size=KEY_SIZE)
+    key = decode_jwe(wrapped.wrapped_key, wrapping_key, kid=kind, typ=_KEY_TYPE, max_size=_MAX_WRAPPED)
     return _open_contents(wrapped.version, wrapped.sealed, Secret(key))
 
 
@@ -148,7 +150,7 @@ def recover_chest(version: int, sealed: str, recovery_wrapped: str, recovery: Re
 
 
 def _open_contents(version: int, sealed: str, chest_key: Secret) -> Chest:
-    payload = decode_jwe(sealed, chest_key, kid=str(version), typ=_CHEST_TYPE, max_size=32768)
+    payload = decode_jwe(sealed, chest_key, kid=str(version), typ=_CHEST_TYPE, max_size=_MAX_SEALED)
     try:
         contents = parse_message(payload, _Contents)
         archive = tuple(

@@ -24,7 +24,7 @@ class SealedRequest(Message, frozen=True):
 
 
 class SealedAnswer(Message, frozen=True):
-    sealed: Annotated[str, msgspec.Meta(max_length=90000)]
+    sealed: Annotated[str, msgspec.Meta(max_length=131072)]
 
 
 class StretchBody(Message, frozen=True):

@@ -41,10 +41,10 @@ class UnverifiedToken:
         if len(parts) != _PARTS or "" in parts:
             raise TokenError(Step.PARTS)
         try:
-            header, payload, signature = (decode_b64u(part) for part in parts)
+            payload, signature = decode_b64u(parts[1]), decode_b64u(parts[2])
+            kid = _parse_header(parts[0])
         except MalformedError:
             raise TokenError(Step.BASE64URL) from None
-        kid = _parse_header(header)
         if len(signature) != _SIGNATURE_SIZE:
             raise TokenError(Step.SIGNATURE_FORM)
         message = text[: -len(parts[2]) - 1].encode()
@@ -76,8 +76,14 @@ class UnverifiedToken:
 
 
 @functools.lru_cache(maxsize=32)  # every token of one key has the same header; refusals are not kept
-def _parse_header(data: bytes) -> str:
-    """Steps 4 to 8: the key id. Nothing else in a header means anything, so nothing else may stand there."""
+def _parse_header(text: str) -> str:
+    """Steps 3 to 8: the key id. Nothing else in a header means anything, so nothing else may stand there.
+
+    Raises:
+        MalformedError: (step 3) not base64url.
+        TokenError: any other of these steps.
+    """
+    data = decode_b64u(text)
     try:
         header = decode_json(data)
     except (MalformedError, TooLargeError):
