@@ -1,11 +1,20 @@
-"""The operator's commands: `serve`, `check-config`."""
+"""The operator's commands."""
 
 import typer
 
+from watchword.cli.operator_accounts import make_accounts
+from watchword.cli.operator_audit import make_audit
 from watchword.cli.operator_config import check_config, serve
+from watchword.cli.operator_invites import invite, invites
+from watchword.cli.operator_keys import make_keys
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add the operator's commands to `app`."""
     app.command("serve")(serve)
     app.command("check-config")(check_config)
+    app.add_typer(make_accounts(), name="accounts")
+    app.command("invite")(invite)
+    app.command("invites")(invites)
+    app.add_typer(make_keys(), name="keys")
+    app.add_typer(make_audit(), name="audit")

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from watchword.core.clock import Instant, iso
+
 NAME: Final = "watchword"
 _TAB_STOP: Final = "  "
 
@@ -39,6 +41,13 @@ def note(text: object) -> None:
     """A remark on standard error, where it disturbs no script."""
     sys.stderr.write(f"{NAME}: {safe(text)}\n")
     sys.stderr.flush()
+
+
+def when(instant: int | None) -> str:
+    """An instant in milliseconds as people read it, in UTC to the second; empty for None."""
+    if instant is None:
+        return ""
+    return iso(Instant(instant))[:19].replace("T", " ") + "Z"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
