@@ -76,8 +76,16 @@ def run(arguments: Sequence[str]) -> ExitCode | int:
     except WatchwordError as error:
         return fail(error, as_json=as_json)
     except Exception as error:  # noqa: BLE001  # the last resort: no traceback for people
-        return fail_internal(error, as_json=as_json)
+        return _fail_unexpected(error, as_json=as_json)
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _fail_unexpected(error: Exception, *, as_json: bool) -> ExitCode:
+    """The server's parts are an extra of the distribution: say so where they are missing."""
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith(NAME):
+        missing = f"this needs “{error.name}”, which is not installed: pip install “watchword[server]”"
+        return fail_usage(missing, as_json=as_json)
+    return fail_internal(error, as_json=as_json)
 
 
 def main() -> None:

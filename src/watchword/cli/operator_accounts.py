@@ -1,7 +1,7 @@
 """`watchword accounts …`."""
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -9,6 +9,7 @@ from watchword.cli.operator_call import Place
 from watchword.cli.operator_options import ConfigPath, Data, Json
 from watchword.cli.output import Table, print_json, print_text, when
 
+_PAGE: Final = 500
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A user name, an e-mail address or an account id.")]
 
 
@@ -35,9 +36,9 @@ def _all(place: Place) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     while True:
         after = {"after": found[-1]["id"]} if found else {}
-        page = place.call("accounts.list", after)["accounts"]
+        page = place.call("accounts.list", {**after, "limit": _PAGE})["accounts"]
         found += page
-        if not page:
+        if len(page) < _PAGE:
             return found
 
 

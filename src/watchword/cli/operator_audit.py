@@ -68,7 +68,9 @@ def tail(
     """
     show = _print_json_entry if as_json else _print_entry
     params = {"limit": number, "follow": follow}
-    Place(data=data, config=config).call("audit.tail", params, on_event=show, patient=True)
+    Place(data=data, config=config).call(
+        "audit.tail", params, on_event=show, patient=True, server_only=follow
+    )
 
 
 def _print_json_entry(_event: str, entry: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
-"""How an operator's command reaches the data: over the control socket of the running server, or, when none runs, by
-opening the data itself under the lock that a server would take.
+"""How an operator's command reaches the data.
+
+Over the control socket of the running server, or, when none runs, by opening the data itself under the lock that a
+server would take.
 """
 
 import os
@@ -24,9 +26,18 @@ class Place:
     config: Path | None
 
     def call(
-        self, method: str, params: dict[str, Any], *, on_event: "OnEvent | None" = None, patient: bool = False
+        self,
+        method: str,
+        params: dict[str, Any],
+        *,
+        on_event: "OnEvent | None" = None,
+        patient: bool = False,
+        server_only: bool = False,
     ) -> Any:
-        """The result of one method of `server/control/methods.py`. Raises `WatchwordError`."""
+        """The result of one method of `server/control/methods.py`. A `patient` call waits for ever.
+
+        `server_only` ones are not done without a running server. Raises `WatchwordError`.
+        """
         from watchword.server.config import find_data_directory
         from watchword.server.config.model import CONTROL_SOCKET
         from watchword.server.control.client import ControlClient, NoServerError
@@ -35,6 +46,8 @@ class Place:
         try:
             client = ControlClient.connect(directory / CONTROL_SOCKET)
         except NoServerError:
+            if server_only:
+                raise
             return self._call_offline(directory, method, params, on_event)
         with client:
             return client.call(method, params, on_event=on_event, patient=patient)
