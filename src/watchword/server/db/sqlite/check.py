@@ -1,10 +1,9 @@
-"""The full check: every page read and verified, the trees walked, and no page lost to zeros."""
+"""The full check: every page read and verified, the trees walked, and pages of zeros reported."""
 
 import asyncio
 import logging
 import mmap
 import os
-import time
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +18,6 @@ from watchword.server.db.sqlite.worker import Worker
 FOREGROUND_SIZE: Final = 50 * 1024 * 1024
 """Up to this many bytes the check runs before the server is ready; above, in the background."""
 _FREELIST_HEAD: Final = 32  # offset in page 1: number of the first trunk page, then the count
-_HEADER: Final = b"SQLite format 3\0"
-_LOOKS: Final = 3
-_BETWEEN_LOOKS: Final = 2.0  # seconds, longer than a checkpoint takes
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +40,7 @@ def check_whole(connection: apsw.Connection, path: Path) -> None:
             raise
         _log.warning("the log could not be written back (%s): pages of zeros are not looked for", error)
         return
-    check_zeros(path)
+    report_zeros(path)
 
 
 def check_in_background(path: Path, state: ServingState, loop: asyncio.AbstractEventLoop) -> None:
@@ -68,15 +64,7 @@ def _check_while_serving(path: Path) -> None:
         check_structure(connection)
     finally:
         connection.close(True)
-    for look in range(1, _LOOKS + 1):  # a checkpoint under way can make a page in use look empty for a moment
-        try:
-            check_zeros(path)
-        except DamagedError:
-            if look == _LOOKS:
-                raise
-            time.sleep(_BETWEEN_LOOKS)
-        else:
-            return
+    report_zeros(path)
 
 
 def check_structure(connection: apsw.Connection) -> None:
@@ -92,26 +80,29 @@ def check_structure(connection: apsw.Connection) -> None:
         raise DamagedError("The database is damaged: a row refers to one that is missing.")
 
 
-def check_zeros(path: Path) -> None:
-    """Raise `DamagedError` for a page of zeros that is in use: its checksum, of zeros, is zero and so seems right.
+def report_zeros(path: Path) -> None:
+    """Say so when a page in use holds zeros only: its checksum, of zeros, is zero and so seems right.
 
-    Reads the main file only: what is still in the log is not seen.
+    A page of a tree cannot be so, and the structure check finds it. The last page of a long value can, and then
+    nobody can tell a value that ends in zeros from a page that was lost, so this is no reason not to serve: a sender
+    of zeros could keep the server from starting. Values longer than a page must therefore be sealed or encoded, so
+    that their readers notice. Reads the main file only: what is still in the log is not seen.
     """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size == 0:
             return
         with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data:
-            if data[: len(_HEADER)] != _HEADER:
-                raise DamagedError("The database is damaged: its header is not one.")
             zeros = bytes(PAGE_SIZE)
             suspects = {
                 offset // PAGE_SIZE + 1
                 for offset in range(0, size - PAGE_SIZE + 1, PAGE_SIZE)
                 if data[offset : offset + PAGE_SIZE] == zeros
             }
-            if suspects and suspects - _free_pages(data):
-                raise DamagedError("The database is damaged: a page in use has been zeroed.")
+            if suspects and (used := suspects - _free_pages(data)):
+                _log.critical(
+                    "pages of zeros in use: %s; long values that end there may be lost", sorted(used)[:10]
+                )
 
 
 def _free_pages(data: mmap.mmap) -> set[int]:
