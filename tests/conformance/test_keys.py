@@ -29,7 +29,7 @@ from watchword.server.audit.chain import AuditChain
 from watchword.server.audit.entry import ChainHead
 from watchword.server.db.unit import AuditedDatabase, Unit
 from watchword.server.keys import KeyService, RootKeys
-from watchword.server.keys.changes import Change
+from watchword.server.keys.changes import Change, KeyChanges
 from watchword.server.keys.live import LiveKeys
 from watchword.server.keys.model import DATA_KEY_REFUSALS, StoredKeys
 from watchword.server.keys.sql import SqlKeyStore
@@ -413,12 +413,13 @@ async def test_a_new_at_rest_key_seals_every_private_key_again(node):
     assert ("data:at_rest", "resealed") in await _uses(node.database)
 
 
-async def test_sealing_again_that_was_cut_off_is_finished_by_the_next_start(node):
+async def test_sealing_again_that_was_cut_off_is_finished_by_the_next_start(node: Node) -> None:
     keys = await node.start()
 
     def add(live: LiveKeys, now: Instant) -> Change:
         root = node.roots().for_first_start()
-        return keys._changes.add_data_key(live, DataKeyPurpose.AT_REST, root, now=now)
+        changes: KeyChanges = keys._changes
+        return changes.add_data_key(live, DataKeyPurpose.AT_REST, root, now=now)
 
     await keys._change(add)  # and no more: as if the machine stopped here
     assert {key_version_of(key.sealed) for key in (await _stored(node.database)).keys} == {1}

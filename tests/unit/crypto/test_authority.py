@@ -3,6 +3,8 @@ import ssl
 import subprocess
 import threading
 import time
+from functools import partial
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -23,7 +25,7 @@ def authority():
     return Authority.create(NOW, SeededEntropy(1))
 
 
-def _root_pem(authority):
+def _root_pem(authority: Authority) -> bytes:
     return authority.root.certificate.public_bytes(Encoding.PEM)
 
 
@@ -32,7 +34,7 @@ def test_openssl_verifies_the_server_certificate_for_its_names_and_no_other(auth
     (tmp_path / "root.pem").write_bytes(_root_pem(authority))
     (tmp_path / "chain.pem").write_bytes(issued.chain_pem())
 
-    def verify(*options):
+    def verify(*options: str) -> subprocess.CompletedProcess[str]:
         command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-attime", str(NOW // 1000)]
         files = [
             "-CAfile",
@@ -64,7 +66,7 @@ def test_openssl_verifies_the_document_signer_under_the_root_alone(authority, tm
     assert found.returncode == 0, found.stderr
 
 
-def _served_once(issued, tmp_path):
+def _served_once(issued: Issued, tmp_path: Path) -> tuple[socket.socket, threading.Thread]:
     """A real TLS server on a socket pair; gives the client's end."""
     (tmp_path / "chain.pem").write_bytes(issued.chain_pem())
     (tmp_path / "key.pem").write_bytes(issued.key_pem().reveal())
@@ -72,7 +74,7 @@ def _served_once(issued, tmp_path):
     context.load_cert_chain(tmp_path / "chain.pem", tmp_path / "key.pem")
     ours, theirs = socket.socketpair()
 
-    def serve():
+    def serve() -> None:
         try:
             with context.wrap_socket(ours, server_side=True) as connection:
                 connection.sendall(b"hello")
@@ -84,14 +86,14 @@ def _served_once(issued, tmp_path):
     return theirs, thread
 
 
-def _client_context(pem):
+def _client_context(pem: bytes) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=pem.decode())
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     return context
 
 
-def _present():
+def _present() -> Instant:
     """Real TLS libraries ask the machine's clock."""
     return Instant(int(time.time()) * 1000)
 
@@ -125,7 +127,7 @@ def test_python_tls_refuses_the_server_of_another_authority(tmp_path):
 
 
 def test_certificates_say_what_they_may_do(authority):
-    def constraints(issued):
+    def constraints(issued: Issued) -> x509.Extension[x509.BasicConstraints]:
         return issued.certificate.extensions.get_extension_for_class(x509.BasicConstraints)
 
     server = authority.issue_server(["localhost"], NOW)
@@ -165,8 +167,8 @@ def test_serial_numbers_are_positive_long_and_distinct(authority):
 def test_fault_M15_no_certificate_ends_before_it_starts_whatever_the_clock_says(authority, jump):
     at = Instant(NOW + jump)
     for issue in (
-        lambda: authority.issue_server(["localhost"], at),
-        lambda: authority.issue_document_signer(at),
+        partial(authority.issue_server, ["localhost"], at),
+        partial(authority.issue_document_signer, at),
     ):
         try:
             issued = issue()

@@ -12,7 +12,7 @@ from watchword.testing import SeededEntropy
 AT_REST = DataKeyPurpose.AT_REST
 
 
-def _root(seed=1):
+def _root(seed: int = 1) -> RootKey:
     return RootKey.generate(SeededEntropy(seed))
 
 

@@ -3,15 +3,17 @@
 import base64
 import dataclasses
 import hashlib
+from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
 from watchword.core.clock import DAY, SECOND, Instant
 from watchword.core.encoding import decode_b64u, decode_json, encode_b64u, encode_json
-from watchword.crypto.authority import ROOT_LIFE, YEAR, Authority
+from watchword.crypto.authority import ROOT_LIFE, YEAR, Authority, Issued
 from watchword.crypto.hpke import SealingPrivateKey, Suite
 from watchword.crypto.signing import TokenSigningKey
 from watchword.errors import MalformedError, NotTrustedError, SignatureError, TooLargeError, WatchwordError
@@ -51,20 +53,30 @@ DOCUMENT = KeyDocument(
 )
 
 
-def _verify(text, *, pin=PIN, now=NOW, at_least=7):
+def _verify(text: str, *, pin: bytes = PIN, now: Instant = NOW, at_least: int = 7) -> KeyDocument:
     return verify_key_document(text, pin=pin, now=now, at_least=at_least)
 
 
-def _build(document=DOCUMENT, signer=SIGNER, root=AUTHORITY.root.certificate):
+def _build(
+    document: KeyDocument = DOCUMENT,
+    signer: Issued = SIGNER,
+    root: x509.Certificate = AUTHORITY.root.certificate,
+) -> str:
     return build_key_document(document, signer=signer, root=root)
 
 
-def _parts(text):
+def _parts(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
     header, payload, _ = text.split(".")
     return decode_json(decode_b64u(header)), decode_json(decode_b64u(payload))
 
 
-def _forge(header=None, payload=None, *, raw_payload=None, signer=SIGNER):
+def _forge(
+    header: dict[str, Any] | None = None,
+    payload: dict[str, Any] | None = None,
+    *,
+    raw_payload: bytes | None = None,
+    signer: Issued = SIGNER,
+) -> str:
     """A document signed by the real signer whose header or payload is what the test wants."""
     good_header, good_payload = _parts(_build())
     first = encode_b64u(encode_json({**good_header, **(header or {})}))
@@ -394,7 +406,7 @@ def test_a_fingerprint_with_another_last_digit_is_refused():
     assert all(parse_fingerprint(each) != PIN for each in accepted)
 
 
-def _parses(text):
+def _parses(text: str) -> bool:
     try:
         parse_fingerprint(text)
     except MalformedError:

@@ -1,6 +1,9 @@
 import os
 import stat
 import threading
+from collections.abc import MutableMapping
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +16,11 @@ from watchword.testing import SeededEntropy
 from watchword.testing.counts import count
 
 
-def _keys(directory, environ=None, seed="root"):
+def _keys(directory: Path, environ: MutableMapping[str, str] | None = None, seed: str = "root") -> RootKeys:
     return RootKeys.find(directory / "root.key", {} if environ is None else environ, SeededEntropy(seed))
 
 
-def _check(key):
+def _check(key: RootKey) -> bytes:
     return key.make_check(SeededEntropy("check"))
 
 
@@ -73,7 +76,7 @@ def test_fault_H16_fault_N5_a_root_key_file_that_others_may_use_is_refused_by_na
     made = _keys(tmp_path).for_first_start()
     path = tmp_path / "root.key"
     path.chmod(mode)
-    for read in (lambda: _keys(tmp_path).for_first_start(), lambda: _keys(tmp_path).choose(_check(made))):
+    for read in (_keys(tmp_path).for_first_start, partial(_keys(tmp_path).choose, _check(made))):
         with pytest.raises(InvalidConfigError) as caught:
             read()
         assert f"{path} has mode {mode:04o}" in caught.value.detail
@@ -150,7 +153,8 @@ def test_many_first_starts_at_once_agree_on_one_key(tmp_path):
     for round_ in range(count(5, 200)):
         directory = tmp_path / str(round_)
         directory.mkdir()
-        found, barrier = [], threading.Barrier(4)
+        found: list[bytes] = []
+        barrier = threading.Barrier(4)
 
         def start(found=found, barrier=barrier, directory=directory):
             barrier.wait()

@@ -1,5 +1,7 @@
 """State by time, over schedules that nobody would think of."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,14 +26,19 @@ POLICY = Policy()
 LANES = list(Lane)
 
 
-def _key(kid, lane=Lane.SIGNING, state=KeyState.NEXT, changes_at=None):
+def _key(
+    kid: str,
+    lane: Lane = Lane.SIGNING,
+    state: KeyState = KeyState.NEXT,
+    changes_at: Instant | None = None,
+) -> ServerKey:
     return ServerKey(kid=kid, lane=lane, state=state, sealed=b"", created_at=NOW, changes_at=changes_at)
 
 
-FIRST = (_key("a", state=KeyState.CURRENT),)
+FIRST: tuple[ServerKey, ...] = (_key("a", state=KeyState.CURRENT),)
 
 
-def _states(keys):
+def _states(keys: Sequence[ServerKey]) -> dict[str, str]:
     return {key.kid: key.state.value for key in keys}
 
 
