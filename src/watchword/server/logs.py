@@ -5,7 +5,6 @@ underneath, so what libraries log comes out in the same form. Of an exception on
 never its text or its locals: those may hold what a caller sent.
 """
 
-import json
 import logging
 import math
 import os
@@ -74,7 +73,7 @@ def configure_logs(
     `level` is debug, info, warning or error; by default WATCHWORD_LOG says, else info.
     """
     target = stream or sys.stderr
-    handler = logging.StreamHandler(target)
+    handler = _LineHandler(target)
     in_json = as_json if as_json is not None else not target.isatty()
     handler.setFormatter(JSONFormatter() if in_json else LineFormatter())
     # What no line of ours shows need not be looked up for each (the standard library's own advice).
@@ -89,11 +88,25 @@ def configure_logs(
     )
 
 
+class _LineHandler(logging.StreamHandler[TextIO]):
+    """Writes a line and flushes, under the lock that `handle` holds; a stream that is gone ends nothing."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.stream.write(self.format(record) + "\n")
+            self.stream.flush()
+        except Exception:  # noqa: BLE001  # a line that cannot be written must not end the request it tells of
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the standard library's name
+        """Nothing: the only place to say so is the one that does not take it."""
+
+
 class JSONFormatter(logging.Formatter):
     """One JSON object: time, level, event, logger, then the fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        head = f'{{"time":"{_time_of(record)}","level":"{record.levelname.lower()}","event":{_json_of(_event(record))}'
+        head = f'{{"time":"{_time_of(record)}","level":"{_lower(record.levelname)}","event":{_json_of(_event(record))}'
         fields = "".join(
             [f",{_name_of(name)}:{_json_of(value)}" for name, value in _all_fields(record).items()]
         )
@@ -105,7 +118,12 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = "".join(f" {_bare(name)}={_text_of(value)}" for name, value in _all_fields(record).items())
-        return f"{_time_of(record)[11:23]} {record.levelname.lower():7} {_text_of(_event(record))}{fields}"
+        return f"{_time_of(record)[11:23]} {_lower(record.levelname):7} {_text_of(_event(record))}{fields}"
+
+
+@lru_cache(maxsize=16)
+def _lower(level: str) -> str:
+    return level.lower()
 
 
 def _event(record: logging.LogRecord) -> str:
@@ -166,8 +184,10 @@ def _json_of(value: Any) -> str:
         text: str = value
     elif kind is float:
         return f"{value:.3f}" if math.isfinite(value) else "null"
-    elif value is None or kind is bool or kind is int:
-        return json.dumps(value)
+    elif kind is int:
+        return str(value)
+    elif value is None or kind is bool:
+        return "null" if value is None else "true" if value else "false"
     else:
         text = str(value)
     written = _quote(text if len(text) <= MAX_FIELD else text[:MAX_FIELD])

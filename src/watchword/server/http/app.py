@@ -108,7 +108,7 @@ class App:
         except ClientGoneError:
             self._log(exchange, 0, began)
             return
-        await send_reply(send, reply, exchange.request_id)
+        await send_reply(scope, send, reply, exchange.request_id)
         self._log(exchange, reply.status, began)
 
     def _begin(self, scope: Scope) -> Exchange:

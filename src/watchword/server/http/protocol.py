@@ -10,7 +10,7 @@ buffer, until the answer before it is written.
 """
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -27,7 +27,7 @@ from watchword.server.http.head import (
     split_target,
 )
 from watchword.server.http.problem import PROBLEM_TYPE
-from watchword.server.http.wire import DEFAULT_HEADERS
+from watchword.server.http.wire import DEFAULT_HEADERS, RESPOND, header_lines
 from watchword.server.logs import get_log
 
 HEAD_S: Final = 10.0
@@ -90,6 +90,11 @@ class HTTPProtocol(HttpToolsProtocol):
         super().pause_writing()
         self._expect_within(WRITE_S)
 
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self._busy() and not self._ended:
+            self._await_next()
+
     def _expect_within(self, seconds: float) -> None:
         self._deadline = self.loop.time() + seconds
 
@@ -126,7 +131,7 @@ class HTTPProtocol(HttpToolsProtocol):
             elif self._chunks is not None:
                 if not self._take_chunks(self._chunks):
                     return
-            elif self._busy():
+            elif self._busy() or self.flow.write_paused:
                 self.flow.pause_reading()
                 return
             elif not self._take_head():
@@ -166,9 +171,11 @@ class HTTPProtocol(HttpToolsProtocol):
         except MalformedError:
             self._refuse(400)
         else:
-            self._remaining, self._chunks = framing.length, Chunks() if framing.chunked else None
+            self._chunks = Chunks() if framing.chunked else None
+            piece, self._pending = self._pending[: framing.length], self._pending[framing.length :]
+            self._remaining = framing.length - len(piece)
             self._expect_within(BODY_S)
-            self._feed(head)
+            self._feed(head + piece)
             return True
         return False
 
@@ -205,6 +212,7 @@ class HTTPProtocol(HttpToolsProtocol):
             keep_alive=version != "1.0" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
+        self.scope["extensions"] = cast("dict[str, dict[object, object]]", {RESPOND: self._current.respond})
         self._start_asgi_task(self.cycle, self.app)
 
     def on_message_complete(self) -> None:
@@ -215,10 +223,14 @@ class HTTPProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
         if not self.cycle.keep_alive:
+            self.flow.resume_reading()
             self._finish(unread=self.cycle.more_body)
-            return
+        elif not self.flow.write_paused:  # else once the caller has read what it was sent
+            self._await_next()
+
+    def _await_next(self) -> None:
+        self.flow.resume_reading()
         self._expect_within(HEAD_S if self._pending else IDLE_S)
         self._advance()
 
@@ -258,5 +270,4 @@ def _refusal(status: int) -> bytes:
         **DEFAULT_HEADERS,
         "connection": "close",
     }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return STATUS_LINE[status] + lines.encode("ascii") + b"\r\n" + body
+    return STATUS_LINE[status] + header_lines(headers) + b"\r\n" + body

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from watchword.core.encoding import encode_json
+import msgspec
 
 JSON_TYPE: Final = "application/json"
 _NO_HEADERS: Final[Mapping[str, str]] = {}
@@ -21,15 +21,21 @@ class Reply:
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for a header that would split the answer."""
-        if self.headers is not JSON_HEADERS and not all(map(str.isprintable, self.headers.values())):
+        if self.headers is not JSON_HEADERS and not all(map(_is_plain, self.headers.values())):
             raise ValueError("a header of the answer would split it")
 
     @classmethod
     def json(cls, value: Any, status: int = 200, *, headers: Mapping[str, str] = _NO_HEADERS) -> Self:
-        """`value` as compact JSON."""
-        return cls(status, encode_json(value), {**JSON_HEADERS, **headers} if headers else JSON_HEADERS)
+        """`value` (plain values or msgspec structs) as compact JSON."""
+        return cls(
+            status, msgspec.json.encode(value), {**JSON_HEADERS, **headers} if headers else JSON_HEADERS
+        )
 
     @classmethod
     def empty(cls, status: int = 204, *, headers: Mapping[str, str] = _NO_HEADERS) -> Self:
         """No body."""
         return cls(status, b"", headers)
+
+
+def _is_plain(value: str) -> bool:
+    return value.isascii() and value.isprintable()
