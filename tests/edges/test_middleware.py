@@ -101,12 +101,12 @@ async def test_a_good_token_gives_the_identity_to_the_application(server):
     assert caller is app.scopes[0]["state"]["identity"]
     assert isinstance(caller, Identity)
     made = payload()
-    assert caller == Identity(
-        account=made["sub"], username="alice", level=1, scopes=frozenset({"notes.read", "notes.write"}),
-        session=made["sid"], device=made["device"], proof=Proof.BEARER, token_id=made["jti"],
-        authenticated_at=caller.authenticated_at, methods=("pwd",), expires_at=caller.expires_at, email="a@b.example",
-    )  # fmt: skip
+    assert (caller.account, caller.session, caller.device) == (made["sub"], made["sid"], made["device"])
+    assert (caller.username, caller.level, caller.proof) == ("alice", 1, Proof.BEARER)
+    assert caller.scopes == {"notes.read", "notes.write"}
+    assert (caller.name, caller.email, caller.methods) == (None, "a@b.example", ("pwd",))
     assert (caller.authenticated_at, caller.expires_at) == (NOW - 60_000, NOW + 600_000)
+    assert caller.claims.jti == made["jti"]
 
 
 async def test_the_scope_of_the_server_is_not_changed(server):
@@ -151,14 +151,14 @@ async def test_a_bad_token_is_401_invalid_token_and_says_no_more(server):
 
 async def test_the_name_of_the_scheme_has_no_case(server):
     for scheme in (b"bearer", b"BEARER", b"Bearer"):
-        headers = [(b"Authorization", scheme + b" " + ours(server).encode())]
+        headers = [(b"authorization", scheme + b" " + ours(server).encode())]
         assert (await call(guarded(server), http_scope(headers=headers))).status == 200
 
 
 async def test_two_authorization_headers_are_400_even_when_both_are_good(server):
     app = Seen()
     headers = bearer(ours(server))
-    for second in (headers[1], (b"Authorization", b"Basic YTpi"), (b"authorization", b"")):
+    for second in (headers[1], (b"authorization", b"Basic YTpi"), (b"authorization", b"")):
         answer = await call(guarded(server, app), http_scope(headers=[*headers, second]))
         assert (answer.status, answer.header("www-authenticate")) == (
             400,

@@ -17,7 +17,20 @@ _MAX_JSON_INTEGER_DIGITS: Final = 19  # 2^63 has 19 digits: nothing of ours is l
 
 _CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _CROCKFORD_VALUES: Final = {digit: value for value, digit in enumerate(_CROCKFORD)}
-_B64U_ALPHABET: Final = re.compile(r"[A-Za-z0-9_-]*\Z")
+_CROCKFORD_PAIRS: Final = [high + low for high in _CROCKFORD for low in _CROCKFORD]  # two digits at a time
+_B64U: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+# To the alphabet that `binascii` reads; what is not base64url becomes what strict reading refuses.
+_B64U_TO_B64: Final = bytes(c if c in _B64U else 33 for c in range(256)).translate(
+    bytes.maketrans(b"-_", b"+/")
+)
+# By the characters over a multiple of four: one alone cannot be; of the last of two or three, some bits are spare.
+_B64U_LAST: Final[tuple[frozenset[str], ...]] = (
+    frozenset(),
+    frozenset(),
+    frozenset("AQgw"),
+    frozenset("AEIMQUYcgkosw048"),
+)
+_B64U_PADDING: Final = (b"", b"", b"==", b"=")
 _OPENERS: Final = re.compile(rb'[\[{\]}"]')
 _STRING_END: Final = re.compile(rb'(?:[^"\\]|\\.)*"', re.DOTALL)
 
@@ -29,13 +42,15 @@ def encode_b64u(data: bytes) -> str:
 
 def decode_b64u(text: str) -> bytes:
     """Exact inverse of `encode_b64u`: no padding, no other alphabet, no spare bits set."""
-    if not _B64U_ALPHABET.match(text) or len(text) % 4 == 1:
-        raise MalformedError("not base64url without padding")
-    standard = text.replace("-", "+").replace("_", "/")
-    data = binascii.a2b_base64(standard + "=" * (-len(text) % 4))
-    if len(text) % 4 and encode_b64u(data[-2:] if len(text) % 4 == 3 else data[-1:])[-1] != text[-1]:  # noqa: PLR2004
-        raise MalformedError("base64url with spare bits set")
-    return data
+    over = len(text) % 4
+    if over and text[-1] not in _B64U_LAST[over]:
+        raise MalformedError("base64url cut short or with spare bits set")
+    try:
+        return binascii.a2b_base64(
+            text.encode("ascii").translate(_B64U_TO_B64) + _B64U_PADDING[over], strict_mode=True
+        )
+    except ValueError:
+        raise MalformedError("not base64url without padding") from None
 
 
 def decode_b64u_sized(text: str, size: int) -> bytes:
@@ -50,7 +65,8 @@ def encode_crockford(data: bytes) -> str:
     """Crockford base32, lower case, most significant digit first, zero-extended on the left."""
     digits = -(-len(data) * 8 // 5)
     number = int.from_bytes(data, "big")
-    return "".join(_CROCKFORD[(number >> (5 * place)) & 31] for place in range(digits - 1, -1, -1))
+    pairs = [_CROCKFORD_PAIRS[number >> shift & 1023] for shift in range((digits - 1) // 2 * 10, -1, -10)]
+    return "".join(pairs)[digits & 1 :]
 
 
 def decode_crockford(text: str, size: int) -> bytes:
@@ -98,6 +114,9 @@ _DECODER: Final = json.JSONDecoder(
 )
 
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def _check_depth(data: bytes) -> None:
     """Raise if brackets outside strings nest deeper than MAX_JSON_DEPTH; linear, without recursion."""
     if data.count(b"[") + data.count(b"{") <= MAX_JSON_DEPTH:
@@ -143,7 +162,7 @@ def decode_json(data: bytes, *, max_size: int = MAX_JSON_SIZE) -> Any:
 
 def encode_json(value: Any) -> bytes:
     """Compact JSON in UTF-8, members in the order given."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+    return _ENCODER.encode(value).encode("utf-8")
 
 
 def encode_canonical_json(value: Any) -> bytes:

@@ -85,7 +85,7 @@ class WatchwordMiddleware:
             await self._serve(_with_identity(scope, caller), receive, send)
 
     async def _identify(self, scope: Scope) -> Identity:
-        found = [value for name, value in scope["headers"] if name.lower() == b"authorization"]
+        found = [value for name, value in scope["headers"] if name == b"authorization"]  # ASGI: lower case
         if len(found) > 1:
             raise RepeatedCredentialsError
         scheme, _, token = found[0].partition(b" ") if found else (b"", b"", b"")

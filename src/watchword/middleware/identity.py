@@ -36,15 +36,8 @@ class Identity:
     session: str
     device: str
     proof: Proof
-    token_id: str
-    authenticated_at: Instant
-    """When the person last proved who they are, in milliseconds."""
-    methods: tuple[str, ...]
-    """How, in the words of RFC 8176."""
-    expires_at: Instant
-    """When the token ends, in milliseconds."""
-    name: str | None = None
-    email: str | None = None
+    claims: VerifiedClaims
+    """All that the token said."""
 
     @classmethod
     def of(cls, claims: VerifiedClaims, proof: Proof) -> Self:
@@ -56,10 +49,29 @@ class Identity:
             session=claims.sid,
             device=claims.device,
             proof=proof,
-            token_id=claims.jti,
-            authenticated_at=Instant(claims.auth_time * SECOND),
-            methods=claims.amr,
-            expires_at=Instant(claims.exp * SECOND),
-            name=claims.name,
-            email=claims.email,
+            claims=claims,
         )
+
+    @property
+    def name(self) -> str | None:
+        return self.claims.name
+
+    @property
+    def email(self) -> str | None:
+        """Not a proof of a mailbox."""
+        return self.claims.email
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """How the person proved who they are, in the words of RFC 8176."""
+        return self.claims.amr
+
+    @property
+    def authenticated_at(self) -> Instant:
+        """When the person last did, in milliseconds."""
+        return Instant(self.claims.auth_time * SECOND)
+
+    @property
+    def expires_at(self) -> Instant:
+        """When the token ends, in milliseconds."""
+        return Instant(self.claims.exp * SECOND)

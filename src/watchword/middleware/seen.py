@@ -32,9 +32,8 @@ class SeenTokens:
     def __len__(self) -> int:
         return len(self._seen)
 
-    def find(self, token: str, now: Instant) -> Seen | None:
-        """What is known of the token, unless it has ended."""
-        name = _name(token)
+    def find(self, name: bytes, now: Instant) -> Seen | None:
+        """What is known of the token of this `name_of`, unless it has ended."""
         seen = self._seen.get(name)
         if seen is None:
             return None
@@ -44,14 +43,15 @@ class SeenTokens:
         self._seen.move_to_end(name)
         return seen
 
-    def add(self, token: str, seen: Seen) -> None:
-        self._seen[_name(token)] = seen
+    def add(self, name: bytes, seen: Seen) -> None:
+        self._seen[name] = seen
         if len(self._seen) > self._limit:
             self._seen.popitem(last=False)
 
-    def forget(self, token: str) -> None:
-        self._seen.pop(_name(token), None)
+    def forget(self, name: bytes) -> None:
+        self._seen.pop(name, None)
 
 
-def _name(token: str) -> bytes:
+def name_of(token: str) -> bytes:
+    """What a token is remembered by: its SHA-256."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

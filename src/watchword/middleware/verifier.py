@@ -10,7 +10,7 @@ from watchword.errors import InvalidConfigError
 from watchword.middleware.fetch import Source, check_origin
 from watchword.middleware.identity import Identity, Presentation
 from watchword.middleware.keys import KeyCache
-from watchword.middleware.seen import Seen, SeenTokens
+from watchword.middleware.seen import Seen, SeenTokens, name_of
 from watchword.protocol.tokens import MAX_SKEW, Step, TokenError, UnverifiedToken, VerifiedClaims
 
 CA_VARIABLE: Final = "WATCHWORD_CA"
@@ -53,14 +53,16 @@ class Verifier:
             TokenError: the token is refused; says at which step.
             UnavailableError: the issuer's keys cannot be had.
         """
-        seen = self._seen.find(token, ctx.now)
-        if seen is None or not await self._still_published(token, seen):
+        name = name_of(token)
+        seen = self._seen.find(name, ctx.now)
+        if seen is None or not await self._still_published(name, seen):
             seen = await self._verify_anew(token, ctx)
+            self._seen.add(name, seen)
         for check in self._checks:
             check(seen.identity)
         return seen.identity
 
-    async def _still_published(self, token: str, seen: Seen) -> bool:
+    async def _still_published(self, name: bytes, seen: Seen) -> bool:
         """Whether the key of a token seen before is still the issuer's; the token is forgotten if not."""
         if self._keys.current(seen.key.kid) is seen.key:
             return True
@@ -69,7 +71,7 @@ class Verifier:
         except TokenError:
             published = False
         if not published:
-            self._seen.forget(token)
+            self._seen.forget(name)
         return published
 
     async def _verify_anew(self, token: str, ctx: Presentation) -> Seen:
@@ -77,9 +79,7 @@ class Verifier:
         key = self._keys.current(unverified.kid) or await self._keys.find(unverified.kid)
         claims = unverified.verify(key, issuer=self._issuer, audience=self._audience, now=ctx.now)
         self._check_presentation(claims)
-        seen = Seen(Identity.of(claims, ctx.proof), key, Instant(claims.exp * SECOND + MAX_SKEW))
-        self._seen.add(token, seen)
-        return seen
+        return Seen(Identity.of(claims, ctx.proof), key, Instant(claims.exp * SECOND + MAX_SKEW))
 
     def _check_presentation(self, claims: VerifiedClaims) -> None:
         """Steps 20 and 21, for the one `Proof` there is: a bound token without its key is stolen."""

@@ -118,8 +118,9 @@ def _well_formed(members: dict[str, Any]) -> bool:
     return (
         _TEXT_FORMS.match(joined) is not None
         and len(members["scope"]) <= _MAX_SCOPE
-        and all(type(time) is int and 0 <= time <= _MAX_SECONDS for time in times)
-        and type(level) is int  # `type`, since to isinstance a bool is an int
+        and {*map(type, times), type(level)} == {int}  # `type`, since to isinstance a bool is an int
+        and min(times) >= 0
+        and max(times) <= _MAX_SECONDS
         and 0 <= level <= _MAX_LEVEL
         and _is_methods(methods)
         and ("cnf" not in members or _is_confirmation(members["cnf"]))
@@ -133,11 +134,9 @@ def _is_text(value: object) -> bool:
 
 
 def _is_methods(value: object) -> bool:
-    return (
-        type(value) is list
-        and 1 <= len(value) <= _MAX_METHODS
-        and all(type(method) is str and _METHOD.match(method) for method in value)
-    )
+    if type(value) is not list or not 1 <= len(value) <= _MAX_METHODS:
+        return False
+    return not any(type(method) is not str or _METHOD.match(method) is None for method in value)
 
 
 def _is_confirmation(value: object) -> bool:

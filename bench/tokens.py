@@ -1,0 +1,174 @@
+"""Access tokens: issuing, and the whole middleware path, each beside the bare primitive in the same run."""
+
+import asyncio
+import gc
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from tests.kits.tokens import AUDIENCE, KEY, KeyServer, bearer, claims, http_scope, key_set, token
+
+from watchword.core.clock import SystemClock
+from watchword.core.encoding import decode_b64u
+from watchword.middleware import WatchwordMiddleware
+from watchword.protocol.tokens import issue_access_token
+
+ROUNDS = 30
+BATCH = 100
+IMPORT_RUNS = 15
+_BASE = "import cryptography.hazmat.primitives.asymmetric.ec"
+
+
+def run() -> list[dict[str, Any]]:
+    gc.collect()
+    return [_issue(), *asyncio.run(_middleware()), _imports()]
+
+
+def _row(name: str, value: float, unit: str, *, limit: float, ratio: float, goal: float) -> dict[str, Any]:
+    """`ratio` is held against `goal`; `limit` is the bare thing in the same unit, or 0 where the goal is absolute."""
+    return {
+        "name": name,
+        "value": round(value, 2),
+        "unit": unit,
+        "limit": round(limit, 2),
+        "ratio": round(ratio, 3),
+        "goal": goal,
+        "holds": ratio <= goal,
+    }
+
+
+def _batch(step: Callable[[], object], times: int = BATCH) -> float:
+    """Microseconds of this thread's processor for one call: what others do to the machine does not count."""
+    started = time.thread_time_ns()
+    for _ in range(times):
+        step()
+    return (time.thread_time_ns() - started) / times / 1000
+
+
+def _each(steps: list[Callable[[], None]]) -> float:
+    """Microseconds for one of the steps, each taken once."""
+    started = time.thread_time_ns()
+    for step in steps:
+        step()
+    return (time.thread_time_ns() - started) / len(steps) / 1000
+
+
+def _issue() -> dict[str, Any]:
+    made = claims(SystemClock().now(), name="Alice Example", email="alice@app.example")
+    message = issue_access_token(made, KEY).encode()
+    algorithm = ec.ECDSA(SHA256())
+    bare, ours = [], []
+    for _ in range(ROUNDS):  # in turns, so that a slower clock slows both alike
+        bare.append(_batch(lambda: KEY._key.sign(message, algorithm)))
+        ours.append(_batch(lambda: issue_access_token(made, KEY)))
+    limit, value = statistics.median(bare), statistics.median(ours)
+    return _row("access token issue, in process", value, "µs", limit=limit, ratio=value / limit, goal=1.6)
+
+
+async def _app(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _receive() -> Any:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _middleware() -> list[dict[str, Any]]:
+    """The whole ASGI call: headers, token, identity, an application that answers at once."""
+    with KeyServer(key_set(KEY)) as server:
+        guarded = WatchwordMiddleware(_app, issuer=server.origin, audience=AUDIENCE, bearer_ok=True)
+        statuses: set[int] = set()
+
+        async def send(message: Any) -> None:
+            if "status" in message:
+                statuses.add(message["status"])
+
+        async def path(scopes: list[dict[str, Any]]) -> float:
+            started = time.thread_time_ns()
+            for scope in scopes:
+                await guarded(scope, _receive, send)
+            return (time.thread_time_ns() - started) / len(scopes) / 1000
+
+        await path(_scopes(server, 1, "first"))
+        bare, never, seen = [], [], []
+        for number in range(ROUNDS):
+            scopes = _scopes(server, BATCH, str(number))
+            gc.collect()
+            gc.freeze()  # what the bench itself holds is not for the collector to walk during the measured calls
+            verifications = [_bare_verification(scope) for scope in scopes]
+            bare.append(_each(verifications))
+            never.append(await path(scopes))
+            seen.append(await path(scopes))
+        assert statuses == {200}
+    limit, value, again = (statistics.median(times) for times in (bare, never, seen))
+    return [
+        _row("middleware, token never seen before", value, "µs", limit=limit, ratio=value / limit, goal=1.5),
+        _row("middleware, token seen before and unexpired", again, "µs", limit=0, ratio=again, goal=15),
+    ]
+
+
+def _scopes(server: KeyServer, times: int, mark: str) -> list[dict[str, Any]]:
+    now = SystemClock().now()
+    # what a client sends beside the token
+    others = [
+        (b"user-agent", b"curl/8.0"),
+        (b"accept", b"*/*"),
+        (b"accept-encoding", b"gzip"),
+        (b"x-a", b"b"),
+    ]
+    return [
+        http_scope("/notes", [*others, *bearer(token(now, iss=server.origin, jti=f"{mark}-{number}"))])
+        for number in range(times)
+    ]
+
+
+def _bare_verification(scope: dict[str, Any]) -> Callable[[], None]:
+    text = next(value for name, value in scope["headers"] if name == b"authorization").partition(b" ")[2]
+    message, _, last = text.rpartition(b".")
+    raw = decode_b64u(last.decode())
+    public, algorithm = KEY.public._key, ec.ECDSA(SHA256())
+
+    def verify() -> None:
+        """ES256 as it is: 64 bytes of signature, which OpenSSL wants in DER."""
+        r, s = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
+        public.verify(encode_dss_signature(r, s), message, algorithm)
+
+    return verify
+
+
+def _imports() -> dict[str, Any]:
+    """`import watchword.middleware` over bare Python with its elliptic curves, each from compiled files."""
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment |= {"PYTHONPYCACHEPREFIX": cache, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+
+        def started(code: str) -> float:
+            begun = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+            return (time.perf_counter() - begun) * 1000
+
+        base, ours = [], []
+        for turn in range(IMPORT_RUNS + 1):
+            one, other = started(_BASE), started(f"{_BASE}, watchword.middleware")
+            if turn:  # the first compiles
+                base.append(one)
+                ours.append(other)
+    over = statistics.median(ours) - statistics.median(base)
+    return _row(
+        "import watchword.middleware, over bare Python with ec", over, "ms", limit=0, ratio=over, goal=60
+    )
+
+
+if __name__ == "__main__":
+    for row in run():
+        print(row)
