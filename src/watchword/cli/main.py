@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
-from typer._click.exceptions import ClickException  # the base of Typer's own errors has no public name
+from typer._click.exceptions import ClickException, NoArgsIsHelpError  # Typer gives these no public name
 
 from watchword import __version__
 from watchword.cli import operator_commands, person_commands
@@ -65,9 +65,7 @@ def run(arguments: Sequence[str]) -> ExitCode | int:
         code = command.main(list(arguments), prog_name=NAME, standalone_mode=False)
         sys.stdout.flush()
     except ClickException as error:
-        return (
-            fail_usage(error.format_message(), as_json=as_json) if error.format_message() else ExitCode.USAGE
-        )
+        return _fail_arguments(error, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         note("interrupted")
         return ExitCode.INTERRUPTED
@@ -78,6 +76,16 @@ def run(arguments: Sequence[str]) -> ExitCode | int:
     except Exception as error:  # noqa: BLE001  # the last resort: no traceback for people
         return _fail_unexpected(error, as_json=as_json)
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _fail_arguments(error: ClickException, *, as_json: bool) -> ExitCode:
+    """The arguments are not understood; without any, the help is the answer."""
+    if isinstance(error, NoArgsIsHelpError):
+        sys.stderr.write(f"{error.format_message()}\n")
+        return ExitCode.USAGE
+    context = getattr(error, "ctx", None)
+    hint = f" (see “{context.command_path} --help”)" if context is not None else ""
+    return fail_usage(f"{error.format_message().rstrip('.')}{hint}", as_json=as_json)
 
 
 def _fail_unexpected(error: Exception, *, as_json: bool) -> ExitCode:
