@@ -235,7 +235,8 @@ def _key(stretched: Secret, file: _File) -> Secret:
 def _read_dotenv(text: bytes) -> dict[str, str]:
     entries = {}
     try:
-        lines = text.decode().splitlines()
+        # Not `splitlines`: that also splits at separators which `put` lets stand in a value.
+        lines = text.decode().removesuffix("\n").split("\n") if text else []
     except UnicodeDecodeError as error:
         raise DamagedError("the vault opens but is not text") from error
     for line in lines:

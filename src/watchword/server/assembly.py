@@ -158,6 +158,7 @@ def _routes(core: Core, parts: _Parts, passwords: PasswordChecker) -> list[Route
         accounts=parts.accounts,
         decoys=DecoySalts(core.keys.data.get(DataKeyPurpose.DECOY, 1)),
         short_keys=parts.short_keys,
+        database=core.database,
     )
     login = LoginService(
         door=parts.door,

@@ -5,6 +5,7 @@ every login pays for every scheme there is, so that time does not tell which acc
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from watchword.core.entropy import Entropy
 from watchword.core.secret import Secret
@@ -18,7 +19,10 @@ from watchword.crypto.passwords import (
     pepper_versions_of,
     scheme_of,
 )
+from watchword.errors import DamagedError
+from watchword.server.logs import get_log
 
+_log: Final = get_log("accounts")
 RunSlow = Callable[[Callable[[], bool]], Awaitable[bool]]
 """Runs work in the bounded hash pool; raises `OverloadedError` when that is full."""
 
@@ -70,13 +74,24 @@ class PasswordChecker:
 
     def _check_all(self, verifier: bytes | None, login_secret: Secret) -> bool:
         versions = (self._pepper().version,)
-        own = scheme_of(verifier) if verifier else self._scheme
-        good = check_verifier(
-            verifier or dummy_verifier(own, versions=versions), login_secret, peppers=self._subkey
-        )
+        own = self._scheme_of(verifier)
+        try:
+            good = check_verifier(
+                verifier or dummy_verifier(own, versions=versions), login_secret, peppers=self._subkey
+            )
+        except DamagedError as error:  # outwardly a wrong password; the operator is told
+            _log.fault("passwords.verifier_damaged", error)
+            good = False
         for scheme in self._in_use - {own}:
             check_verifier(dummy_verifier(scheme, versions=versions), login_secret, peppers=self._subkey)
         return good and verifier is not None
+
+    def _scheme_of(self, verifier: bytes | None) -> ServerHash:
+        """The scheme whose check stands first; today's for a name that nobody has, and for what does not parse."""
+        try:
+            return scheme_of(verifier) if verifier else self._scheme
+        except DamagedError:
+            return self._scheme
 
     def _make(self, login_secret: Secret) -> bytes:
         version = self._pepper().version

@@ -233,7 +233,7 @@ class RegistrationService:
                 facts={"reason": reason, "request": str(context.request_id)},
                 personal={
                     "address": context.address,
-                    "username": opened.payload.username if opened else "",
+                    "username": parse_identifier(opened.payload.username).key if opened else "",
                 },
             )
         )

@@ -73,12 +73,22 @@ class EnrolmentService:
         try:
             opened = await self._door.open(request.envelope, Purpose.ENROL, EnrolPayload, context)
             keys = _check_keys(opened.payload.keys, opened.digest, request.signature)
-            credential = await self._credentials.find(opened.payload.credential)
-            answer = await self._enrol(opened, keys, credential, context)
+            answer = await self._enrol_once(opened, keys, context)
         except RefusedError as refusal:
             await self._record_refusal(refusal.reason, context)
             raise
         return self._door.answer(opened, answer)
+
+    async def _enrol_once(
+        self, opened: Opened[EnrolPayload], keys: _NewKeys, context: RequestContext
+    ) -> EnrolAnswer:
+        """Enrol; where another request used the credential in the same moment, look again: it is used now."""
+        credential = await self._credentials.find(opened.payload.credential)
+        try:
+            return await self._enrol(opened, keys, credential, context)
+        except ConflictError:
+            credential = await self._credentials.find(opened.payload.credential)
+            return await self._enrol(opened, keys, credential, context)
 
     async def _enrol(
         self,
@@ -95,7 +105,7 @@ class EnrolmentService:
         if credential.used_at is None:
             device = await self._add(unit, opened.payload, keys, credential, context)
         else:
-            device = await self._repeat(credential, keys, context)
+            device = await self._repeat(unit, credential, keys, context)
         return await self._grant(unit, account, device, credential, context)
 
     async def _add(
@@ -125,9 +135,13 @@ class EnrolmentService:
         return device
 
     async def _repeat(
-        self, credential: EnrolmentCredential, keys: _NewKeys, context: RequestContext
+        self, unit: Unit, credential: EnrolmentCredential, keys: _NewKeys, context: RequestContext
     ) -> Device:
-        """The device that this credential already made, for the same key alone."""
+        """The device that this credential already made, for the same key alone, and while it is still signed in.
+
+        A repeat stands in for an answer that was lost. After the session was ended (by its owner, by a new
+        password, by an operator) it would be a way back in without a password.
+        """
         used_at = credential.used_at
         if used_at is None or credential.signing_key != keys.signing or credential.device_id is None:
             raise RefusedError("credential_used")
@@ -136,6 +150,7 @@ class EnrolmentService:
         device = await self._devices.find(credential.device_id)
         if device is None:
             raise RefusedError("device_gone")
+        self._granter.require_live(unit, device.id, context.now)
         return device
 
     async def _grant(

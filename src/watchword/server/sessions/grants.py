@@ -74,6 +74,10 @@ class SessionGranter:
         self._store.insert(unit, session)
         return session
 
+    def require_live(self, unit: Unit, device_id: DeviceId, now: Instant) -> None:
+        """Guard "session": the device is still signed in."""
+        self._store.require_live(unit, device_id, now)
+
     def grant(
         self, session: Session, device: Device, account: Account, seed: Seed, now: Instant
     ) -> SessionGrant:

@@ -168,11 +168,16 @@ class LoginService:
                 facts={"reason": reason, "request": str(context.request_id)},
                 personal={
                     "address": context.address,
-                    "identifier": opened.payload.identifier if opened else "",
+                    "identifier": _tried(opened),
                 },
             )
         )
         await self._database.commit(unit)
+
+
+def _tried(opened: Opened[LoginPayload] | None) -> str:
+    """The name that was tried, as a key: what no name can be (a password in the wrong field) is hashed there."""
+    return parse_identifier(opened.payload.identifier).key if opened else ""
 
 
 def _secret_bytes(text: str) -> bytes:

@@ -139,17 +139,18 @@ class ShortKeys:
         if body[18] != _PURPOSES[purpose]:
             raise RefusedError("short_key_purpose")
         now = self._present()
-        expires_at = Instant(int.from_bytes(body[11:18], "big") + LIFE)
-        self._check_fresh(body, keys, address, expired=now >= expires_at)
+        issued_at = Instant(int.from_bytes(body[11:18], "big"))
+        expires_at = Instant(issued_at + LIFE)
+        self._check_fresh(body, keys, address, fresh=issued_at <= now < expires_at)
         if not self.used.claim(body[3:], expires_at=expires_at, now=now):
             raise RefusedError("short_key_used")
         return ClaimedKey(keys.name, body[27:43])
 
-    def _check_fresh(self, body: bytes, keys: _Keys, address: str, *, expired: bool) -> None:
+    def _check_fresh(self, body: bytes, keys: _Keys, address: str, *, fresh: bool) -> None:
         """Raise `BeginAgainError` for another boot, age, or another network."""
         if body[3:11] != self.boot_id:
             raise BeginAgainError("short_key_boot")
-        if expired:
+        if not fresh:
             raise BeginAgainError("short_key_expired")
         if not hmac.compare_digest(body[19:27], _tag(keys.network, network_of(address), 8)):
             raise BeginAgainError("short_key_network")

@@ -26,6 +26,10 @@ _LIST_LIVE: Final = (
 _END_ON_DEVICE: Final = (
     "update sessions set ended_at = :now where device_id = :device_id and ended_at is null"
 )
+_REQUIRE_LIVE: Final = (
+    "select 1 from sessions where device_id = :device_id and ended_at is null and expires_at > :now"
+    " and ends_at > :now{for_update}"
+)
 _INSERT: Final = (
     "insert into sessions (id, account_id, device_id, seed, sign_in_version, counter, auth_time, created_at,"
     " expires_at, ends_at, address, user_agent) values (:id, :account_id, :device_id, :seed, :sign_in_version,"
@@ -58,6 +62,9 @@ class SQLSessionStore:
             _LIST_LIVE, {"account_id": account_id.value, "now": now, "limit": limit}
         )
         return [_session(Columns(row), named=True) for row in rows]
+
+    def require_live(self, unit: Unit, device_id: DeviceId, now: Instant) -> None:
+        unit.add(_REQUIRE_LIVE, {"device_id": device_id.value, "now": now}, guard="session")
 
     def insert(self, unit: Unit, session: Session) -> None:
         unit.add(_END_ON_DEVICE, {"device_id": session.device_id.value, "now": session.created_at})

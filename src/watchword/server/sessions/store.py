@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from watchword.core.clock import Instant
-from watchword.core.ids import AccountId, SessionId
+from watchword.core.ids import AccountId, DeviceId, SessionId
 from watchword.server.accounts.model import Account
 from watchword.server.db.unit import Unit
 from watchword.server.sessions.model import Session
@@ -17,6 +17,10 @@ class SessionStore(Protocol):
     async def list_live(self, account_id: AccountId, *, now: Instant, limit: int) -> list[Session]: ...
     def insert(self, unit: Unit, session: Session) -> None:
         """The device's earlier session, if any, ends."""
+        ...
+
+    def require_live(self, unit: Unit, device_id: DeviceId, now: Instant) -> None:
+        """Guard "session": the device has a live session."""
         ...
 
     def end(self, unit: Unit, account_id: AccountId, session_id: SessionId, now: Instant) -> None:
