@@ -75,6 +75,8 @@ def parse_listen(value: Any) -> Listen:
     except ValueError:
         hint = "write IPv6 addresses in brackets" if ":" in host else "give an IP address or localhost"
         raise MalformedError(f"“{host}” is not an address: {hint}") from None
+    if "%" in host:
+        raise MalformedError("names a network interface: give an address without “%”")
     return Listen(str(address), parse_port(port))
 
 

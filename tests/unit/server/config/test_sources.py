@@ -1,0 +1,183 @@
+"""Where settings come from, and which source wins."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from watchword.crypto.passwords import ServerHash
+from watchword.errors import InvalidConfigError
+from watchword.server.accounts.model import RegistrationMode
+from watchword.server.config import FIELDS, Config, Listen, LogFormat, find_data_directory, load, load_config
+
+
+def write(path: Path, text: str, *, mode: int = 0o600) -> Path:
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def settings(config: Config) -> dict[str, str]:
+    return {"listen": str(config.listen), "registration": config.registration.value}
+
+
+def test_without_anything_given_the_defaults_are_the_safe_choice_on_loopback(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load_config(environ={})
+    assert config.data == tmp_path / "watchword-data"
+    assert config.listen == Listen("127.0.0.1", 8443)
+    assert config.listen.is_loopback
+    assert config.resolve_origin(8443) == "https://localhost:8443"
+    assert config.database_location == config.data / "watchword.db"
+    assert config.root_key_file == config.data / "root.key"
+    assert config.registration is RegistrationMode.OPEN
+    assert config.passwords.server_hash is ServerHash.HMAC
+    assert config.log.format is LogFormat.AUTO
+
+
+def test_a_flag_wins_over_a_variable_over_the_file_over_the_default(tmp_path):
+    file = write(tmp_path / "w.toml", 'listen = "127.0.0.1:1"\nregistration = "closed"\n')
+    environ = {"WATCHWORD_LISTEN": "127.0.0.1:2", "WATCHWORD_DATA": str(tmp_path)}
+    flags = {"listen": "127.0.0.1:3"}
+    assert load_config(environ={}, file=file).listen.port == 1
+    assert load_config(environ=environ, file=file).listen.port == 2
+    assert load_config(environ=environ, file=file, flags=flags).listen.port == 3
+    assert load_config(environ=environ, file=file, flags=flags).registration is RegistrationMode.CLOSED
+    assert load_config(environ=environ, flags=flags).registration is RegistrationMode.OPEN
+
+
+def test_the_file_in_the_data_directory_is_read_unless_another_is_named(tmp_path):
+    write(tmp_path / "watchword.toml", 'registration = "invite"\n')
+    other = write(tmp_path / "other.toml", 'registration = "closed"\n')
+    flags = {"data": str(tmp_path)}
+    assert load_config(environ={}, flags=flags).registration is RegistrationMode.INVITE
+    environ = {"WATCHWORD_CONFIG": str(other)}
+    assert load_config(environ=environ, flags=flags).registration is RegistrationMode.CLOSED
+    assert load(environ={}, flags=flags).file == tmp_path / "watchword.toml"
+
+
+def test_the_file_in_the_data_directory_cannot_move_the_data(tmp_path):
+    write(tmp_path / "watchword.toml", 'data = "elsewhere"\n')
+    with pytest.raises(InvalidConfigError, match=r"data .*line 1.*remove the key"):
+        load_config(environ={}, flags={"data": str(tmp_path)})
+
+
+def test_a_relative_path_in_a_file_starts_at_the_file(tmp_path, monkeypatch):
+    (tmp_path / "etc").mkdir()
+    monkeypatch.chdir(tmp_path)
+    file = write(tmp_path / "etc" / "w.toml", 'data = "state"\nroot_key_file = "keys/root"\n')
+    config = load_config(environ={}, file=file)
+    assert config.data == tmp_path / "etc" / "state"
+    assert config.root_key_file == tmp_path / "etc" / "keys" / "root"
+    assert load_config(environ={}, flags={"data": "state"}).data == tmp_path / "state"
+
+
+def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
+    texts = {
+        "data": str(tmp_path),
+        "listen": "[::1]:1",
+        "origin": "https://id.example.org",
+        "hosts": "a.example,b.example:8443",
+        "database": "postgresql://u@h/d",
+        "root_key_file": str(tmp_path / "k"),
+        "registration": "closed",
+        "passwords.server_hash": "bcrypt",
+        "log.level": "debug",
+        "log.format": "json",
+        "limits.costly_at_once": "3",
+        "limits.costly_waiting": "4",
+        "shutdown_grace_s": "5",
+    }
+    assert set(texts) == {field.key for field in FIELDS}
+    environ = {field.variable: texts[field.key] for field in FIELDS}
+    by_variable = load_config(environ=environ)
+    lines = ["data = " + repr(texts["data"])]
+    lines += ['listen = "[::1]:1"', 'origin = "https://id.example.org"', 'database = "postgresql://u@h/d"']
+    lines += ['hosts = ["a.example", "b.example:8443"]', f'root_key_file = "{texts["root_key_file"]}"']
+    lines += ['registration = "closed"', "shutdown_grace_s = 5", "[passwords]", 'server_hash = "bcrypt"']
+    lines += ["[log]", 'level = "debug"', 'format = "json"', "[limits]", "costly_at_once = 3"]
+    lines += ["costly_waiting = 4"]
+    by_file = load_config(environ={}, file=write(tmp_path / "w.toml", "\n".join(lines)))
+    for name in (
+        "data",
+        "listen",
+        "origin",
+        "hosts",
+        "root_key_file",
+        "registration",
+        "passwords",
+        "log",
+        "limits",
+    ):
+        assert getattr(by_variable, name) == getattr(by_file, name)
+    assert by_variable.database is not None
+    assert by_variable.database_location == by_file.database_location == "postgresql://u@h/d"
+    assert by_variable.shutdown_grace_s == 5
+
+
+def test_each_setting_says_its_unit_default_and_effect():
+    for field in FIELDS:
+        assert field.unit
+        assert field.default_text
+        assert field.effect.endswith(".")
+        assert field.variable.startswith("WATCHWORD_")
+    assert len({field.variable for field in FIELDS}) == len(FIELDS)
+
+
+def test_the_default_origin_follows_the_port_that_was_chosen(tmp_path):
+    config = load_config(environ={}, flags={"listen": "127.0.0.1:0", "data": str(tmp_path)})
+    assert config.origin is None
+    assert config.resolve_origin(41234) == "https://localhost:41234"
+    assert config.resolve_origin(443) == "https://localhost"
+    given = load_config(environ={}, flags={"origin": "https://id.example.org", "data": str(tmp_path)})
+    assert given.resolve_origin(41234) == "https://id.example.org"
+
+
+def test_the_data_directory_is_found_even_where_the_rest_is_wrong(tmp_path):
+    file = write(tmp_path / "w.toml", 'data = "state"\nlisten = 17\nnonsense = true\n')
+    assert find_data_directory(environ={}, file=file) == tmp_path / "state"
+    assert find_data_directory(environ={"WATCHWORD_DATA": "/srv/w"}, file=file) == Path("/srv/w")
+    assert find_data_directory(environ={"WATCHWORD_DATA": "/srv/w"}, flags={"data": "/srv/f"}) == Path(
+        "/srv/f"
+    )
+
+
+def test_the_place_of_every_value_is_known(tmp_path):
+    file = write(tmp_path / "w.toml", '\n[log]\n# a remark\nlevel = "debug"\n')
+    loaded = load(environ={"WATCHWORD_LISTEN": "127.0.0.1:9"}, flags={"data": str(tmp_path)}, file=file)
+    places = {each.field.key: each.place for each in loaded.settings}
+    assert places["log.level"] == f"{file}, line 4"
+    assert places["listen"] == "WATCHWORD_LISTEN"
+    assert places["data"] == "--data"
+    assert places["origin"] == "default"
+
+
+PROGRAM = """
+import os, pathlib, sys
+from watchword.server.config import load_config
+from watchword.server.config.environment import take
+found = load_config(flags={"data": sys.argv[1]})
+assert found.database_location == "postgresql://u:planted-password@h/d", "the value was read"
+assert take(os.environ, "WATCHWORD_ROOT_KEY") == "planted-root-key"
+print("database" if "WATCHWORD_DATABASE" in os.environ else "-")
+print(pathlib.Path("/proc/self/environ").read_bytes().count(b"planted"))
+print(repr(found).count("planted"))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system does not show environments")
+def test_fault_N6_secrets_leave_the_environment_of_the_process(tmp_path):
+    secrets = {
+        "WATCHWORD_DATABASE": "postgresql://u:planted-password@h/d",
+        "WATCHWORD_ROOT_KEY": "planted-root-key",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)],
+        env={**os.environ, **secrets},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    assert done.stdout.split() == ["-", "0", "0"]

@@ -1,0 +1,46 @@
+"""What is worth a second thought, and stops no start."""
+
+import ssl
+from pathlib import Path
+
+from watchword.server.config import find_warnings, load_config
+from watchword.server.config.warnings import tls_is_hybrid
+
+
+def warnings(tmp_path: Path, **variables: str) -> str:
+    environ = {f"WATCHWORD_{name}": value for name, value in variables.items()}
+    config = load_config(environ=dict(environ), flags={"data": str(tmp_path)})
+    return "\n".join(find_warnings(config, environ))
+
+
+def test_open_registration_beyond_loopback_is_warned_of(tmp_path):
+    beyond = {"LISTEN": "0.0.0.0:443", "ORIGIN": "https://id.example.org"}
+    assert "open to everybody" in warnings(tmp_path, **beyond)
+    assert "open to everybody" not in warnings(tmp_path)
+    assert "open to everybody" not in warnings(tmp_path, **beyond, REGISTRATION="invite")
+
+
+def test_open_registration_is_said_to_tell_which_names_are_taken(tmp_path):
+    assert "which names are taken" in warnings(tmp_path)
+    assert "which names are taken" not in warnings(tmp_path, REGISTRATION="closed")
+
+
+def test_a_slow_hash_is_said_to_cost_logins(tmp_path):
+    assert "server_hash" in warnings(tmp_path, PASSWORDS_SERVER_HASH="argon2id")
+    assert "server_hash" not in warnings(tmp_path)
+
+
+def test_the_tls_library_is_asked_for_the_hybrid_group(tmp_path):
+    assert tls_is_hybrid() is (ssl.OPENSSL_VERSION_INFO >= (3, 5))
+    assert ("X25519MLKEM768" in warnings(tmp_path)) is not tls_is_hybrid()
+
+
+def test_a_variable_that_means_nothing_is_pointed_at(tmp_path):
+    assert "did you mean WATCHWORD_LISTEN?" in warnings(tmp_path, LISTE="127.0.0.1:1")
+    assert "means nothing" not in warnings(tmp_path, HOME="x", CA="y", SERVER="z", DEBUG="1")
+
+
+def test_a_root_key_in_the_environment_is_said_to_stay(tmp_path):
+    text = warnings(tmp_path, ROOT_KEY="planted-root-key")
+    assert "WATCHWORD_ROOT_KEY" in text
+    assert "planted" not in text
