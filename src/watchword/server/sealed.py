@@ -8,7 +8,7 @@ that has expired (`BeginAgainError`) and a sealing key that is no longer in use 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from watchword.core.encoding import decode_b64u_sized
 from watchword.core.entropy import Entropy
@@ -19,9 +19,24 @@ from watchword.protocol.envelope import NEEDS_SHORT_KEY, REPLY_KEY_SIZE, Purpose
 from watchword.protocol.messages import SealedAnswer
 from watchword.protocol.wire import Message, parse_message
 from watchword.server.context import RequestContext
-from watchword.server.sessions.short_keys import ClaimedKey, ShortKeys
 
 M = TypeVar("M", bound=Message)
+
+
+class ClaimedKey(Protocol):
+    """A short key that was good and is now used."""
+
+    def check_identifier(self, identifier_key: str) -> None:
+        """Raise `RefusedError` unless the key was issued for this identifier."""
+        ...
+
+
+class ShortKeyClaims(Protocol):
+    """What the door needs of short keys; whoever assembles the server hands them in."""
+
+    def claim(self, text: str, *, purpose: Purpose, address: str) -> ClaimedKey:
+        """Use `text` up. Raises `RefusedError`, `BeginAgainError`, `OverloadedError`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +64,7 @@ class SealedDoor:
         *,
         issuer: str,
         sealing_key: Callable[[str], Awaitable[SealingPrivateKey]],
-        short_keys: ShortKeys,
+        short_keys: ShortKeyClaims,
         entropy: Entropy,
     ) -> None:
         self._issuer = issuer

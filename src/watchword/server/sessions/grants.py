@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from watchword.core.clock import Instant, later
 from watchword.core.encoding import encode_b64u
@@ -18,9 +19,23 @@ from watchword.server.devices.client_keys import ClientKeys
 from watchword.server.devices.model import Device
 from watchword.server.sessions.model import SEED_SIZE, SESSION_END, SESSION_LIFE, Session
 from watchword.server.sessions.store import SessionStore
-from watchword.server.tokens.service import TokenService
 
 _SIGN_IN_PREFIX = "wsi"
+
+
+class APIToken(Protocol):
+    """An access token for the server's own API."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def expires_at(self) -> Instant: ...
+
+
+class APITokens(Protocol):
+    """Whoever issues access tokens, which are made of sessions and so stand above them."""
+
+    def issue_for_api(self, account: Account, session: Session, now: Instant) -> APIToken: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +53,7 @@ class SessionGranter:
         self,
         *,
         store: SessionStore,
-        tokens: TokenService,
+        tokens: APITokens,
         client_keys: ClientKeys,
         sign_in_key: Callable[[], VersionedKey],
         find_sign_in_key: Callable[[int], Secret],
