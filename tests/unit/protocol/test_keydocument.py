@@ -3,16 +3,26 @@
 import base64
 import dataclasses
 import hashlib
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from watchword.core.clock import DAY, SECOND, Instant
 from watchword.core.encoding import decode_b64u, decode_json, encode_b64u, encode_json
+from watchword.core.secret import Secret
 from watchword.crypto.authority import ROOT_LIFE, YEAR, Authority, Issued
 from watchword.crypto.hpke import SealingPrivateKey, Suite
 from watchword.crypto.signing import TokenSigningKey
@@ -34,6 +44,7 @@ NOW = Instant(1_800_000_000_000)
 AUTHORITY = Authority.create(NOW, SeededEntropy(1))
 STRANGER = Authority.create(NOW, SeededEntropy(2))
 SIGNER = AUTHORITY.issue_document_signer(NOW)
+AUTHORITY_KEY = cast("ec.EllipticCurvePrivateKey", load_der_private_key(AUTHORITY.root.key.reveal(), None))
 PIN = root_fingerprint(AUTHORITY.root.certificate)
 SIGNING = TokenSigningKey.generate()
 DOCUMENT = KeyDocument(
@@ -200,6 +211,78 @@ def test_step_4_a_certificate_of_another_use_is_no_signer():
 def test_step_4_an_authority_is_no_signer(issuer):
     with pytest.raises(NotTrustedError):
         _verify(_build(signer=issuer))
+
+
+def _crafted(
+    names: list[x509.GeneralName],
+    *,
+    ca: bool = False,
+    signs: bool = True,
+    period: tuple[int, int] = (NOW, NOW + DAY),
+) -> Issued:
+    """A certificate that the real root signed, with exactly the extensions of a document signer."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    issuer = AUTHORITY.root.certificate
+    unused = "content_commitment key_encipherment data_encipherment key_agreement crl_sign encipher_only"
+    usage = dict.fromkeys([*unused.split(), "decipher_only"], False)
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.BasicConstraints(ca=ca, path_length=None), True),
+        (x509.KeyUsage(digital_signature=signs, key_cert_sign=ca, **usage), True),
+        (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
+        (x509.AuthorityKeyIdentifier.from_issuer_public_key(AUTHORITY_KEY.public_key()), False),
+        (x509.SubjectAlternativeName(names), False),
+    ]
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "crafted")]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.fromtimestamp(period[0] // 1000, UTC))
+        .not_valid_after(datetime.fromtimestamp(period[1] // 1000, UTC))
+    )
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical=critical)
+    certificate = builder.sign(AUTHORITY_KEY, SHA256())
+    return Issued(
+        chain=(certificate,), key=Secret(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+    )
+
+
+DOCUMENT_NAME = x509.UniformResourceIdentifier("urn:watchword:key-document")
+
+
+def test_step_4_what_the_crafted_ones_vary_is_accepted_unvaried():
+    assert _verify(_build(signer=_crafted([DOCUMENT_NAME]))).number == 7
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [x509.UniformResourceIdentifier("urn:watchword:key-documents")],
+        [x509.UniformResourceIdentifier("URN:watchword:key-document")],
+        [x509.DNSName("urn:watchword:key-document")],
+        [DOCUMENT_NAME, x509.DNSName("localhost")],
+        [DOCUMENT_NAME, DOCUMENT_NAME],
+    ],
+)
+def test_step_4_the_signers_name_is_exactly_ours(names):
+    with pytest.raises(NotTrustedError, match="another use"):
+        _verify(_build(signer=_crafted(names)))
+
+
+@pytest.mark.parametrize(("ca", "signs"), [(True, True), (True, False), (False, False)])
+def test_step_4_the_signer_is_a_leaf_that_may_sign(ca, signs):
+    with pytest.raises(NotTrustedError, match="another kind"):
+        _verify(_build(signer=_crafted([DOCUMENT_NAME], ca=ca, signs=signs)))
+
+
+def test_step_3_the_root_has_a_time_of_its_own():
+    late = Instant(NOW + ROOT_LIFE + 2 * DAY)
+    signer = _crafted([DOCUMENT_NAME], period=(late - DAY, late + DAY))
+    document = dataclasses.replace(DOCUMENT, issued_at=late, expires_at=Instant(late + DAY))
+    with pytest.raises(NotTrustedError, match="not valid now"):
+        _verify(_build(document, signer=signer), now=late)
 
 
 def test_step_4_a_signer_is_believed_in_its_time_with_a_minute_of_skew():
