@@ -9,10 +9,10 @@ import asyncio
 import contextlib
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 from watchword.errors import OverloadedError
 
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 class Admission:
     """At most `slots` hold a place at once and at most `queue` wait for one, first come first served.
 
-    Use as `async with admission:`; entering raises `OverloadedError` when the queue is full. One loop only.
+    Use `run`, or `async with admission:`; both raise `OverloadedError` when the queue is full. One loop only.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Admission:
         else:
             await self._wait_in(self._waiting)
         try:
-            await self.turn()
+            await self._turn()
         except BaseException:
             self._release()
             raise
@@ -70,8 +70,19 @@ class Admission:
     ) -> None:
         self._release()
 
-    async def turn(self) -> None:
-        """Go on in an iteration of the loop in which no other turn is taken. Handlers may call it between two parts."""
+    async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """`work` with a place held, and each of its steps between two waits in a turn of its own.
+
+        A commit that many wait for wakes them all in one moment; paced, they still let others through.
+        """
+        try:
+            async with self:
+                return await _Paced(work, self._turn)
+        finally:
+            work.close()  # if it never began: no warning about that
+
+    async def _turn(self) -> None:
+        """Go on in an iteration of the loop in which no other turn is taken."""
         future = asyncio.get_running_loop().create_future()
         self._turns.append(future)
         if not self._pumping:
@@ -109,6 +120,32 @@ class Admission:
                 future.set_result(None)
                 return
         self._free += 1
+
+
+class _Paced(Generic[Result]):
+    """Awaits a coroutine, with a turn before each of its steps but the first."""
+
+    __slots__ = ("_turn", "_work")
+
+    def __init__(
+        self, work: Coroutine[Any, Any, Result], turn: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        self._work, self._turn = work, turn
+
+    def __await__(self) -> Generator[Any, None, Result]:
+        error: BaseException | None = None
+        while True:
+            try:
+                waited = self._work.send(None) if error is None else self._work.throw(error)
+            except StopIteration as finished:
+                result: Result = finished.value
+                return result
+            error = None
+            try:
+                yield waited  # to the loop, which wakes us when it is done
+                yield from self._turn().__await__()
+            except BaseException as thrown:  # noqa: BLE001  # a cancellation belongs to the work
+                error = thrown
 
 
 class HashPool:

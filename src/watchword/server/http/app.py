@@ -189,8 +189,7 @@ class App:
         self.admission.check()
         # The body first, the place in the queue after it: a slow sender must not hold one.
         data = await read_body(receive, route.max_body) if route.body else b""
-        async with self.admission:
-            return await route.handler(_complete(request, identity, query, route.decode(data)))
+        return await self.admission.run(_decode_and_handle(route, request, identity, query, data))
 
     def _log(self, exchange: Exchange, status: int, began: float) -> None:
         self.log.info(
@@ -203,6 +202,12 @@ class App:
             address=exchange.context.address,
             **exchange.why,
         )
+
+
+async def _decode_and_handle(
+    route: Route, request: Request, identity: Any, query: Mapping[str, str], data: bytes
+) -> Reply:
+    return await route.handler(_complete(request, identity, query, route.decode(data)))
 
 
 def _complete(request: Request, identity: Any, query: Mapping[str, str], body: Any) -> Request:
