@@ -33,7 +33,6 @@ _START_SECONDS: Final = 30
 _POLL_SECONDS: Final = 0.02
 _SETTINGS: Final = {
     "listen_addresses": "",
-    "fsync": "on",
     "max_connections": "60",
     "shared_buffers": "16MB",
     "autovacuum": "off",

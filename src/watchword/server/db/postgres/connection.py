@@ -17,7 +17,7 @@ SETTINGS: Final = {
     "application_name": "watchword",
     "synchronous_commit": "on",  # acknowledged means on disk, whatever the server's default
     "statement_timeout": "5000",
-    "lock_timeout": "3000",
+    "lock_timeout": "2000",
     "idle_in_transaction_session_timeout": "10000",  # a cut connection gives its locks back
     "default_transaction_isolation": "read committed",
     "timezone": "UTC",

@@ -30,7 +30,7 @@ from watchword.server.db.unit import AuditSink, GuardError, Step, Unit
 
 MAX_GROUP: Final = 256
 MAX_QUEUE: Final = 4096
-_PATIENCE: Final = 5.0
+_PATIENCE: Final = 3.0
 """Seconds for which a unit waits for a connection before it is refused."""
 _RECONNECT_DELAY: Final = 0.1
 _ATTEMPTS: Final = 6
@@ -191,11 +191,11 @@ class GroupWriter:
         """Commit; when the answer is lost, find out."""
         try:
             await connection.execute("commit")
-        except BaseException as error:
+        except Exception:
             self._drop()
             if not await self._find_out(group, group_id):
                 self.audit.rolled_back()
-                raise UnavailableError("The database did not commit.") from error
+                raise
         self.audit.committed()
         await self._prune()
 
