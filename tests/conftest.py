@@ -1,5 +1,7 @@
 """Fixtures for every test: real databases. `database` and `database_location` run a test on both engines."""
 
+from tests.kits.network import no_network
+
 from watchword.testing.databases import (
     anyio_backend,
     database,
@@ -11,10 +13,13 @@ from watchword.testing.databases import (
     sqlite_path,
 )
 
+pytest_plugins = ["tests.kits.report"]
+
 __all__ = [
     "anyio_backend",
     "database",
     "database_location",
+    "no_network",
     "postgres_database",
     "postgres_server",
     "postgres_url",

@@ -3,12 +3,13 @@
 Both are recorded, so that the closing lines of a run can say how far the quick run is from the full one.
 """
 
+import inspect
 import os
 from typing import Final
 
 SOAK_VARIABLE: Final = "WATCHWORD_SOAK"
 used: Final[dict[str, tuple[int, int]]] = {}
-"""By test: the quick and the full count it asked for."""
+"""By test, or by place in the source where a decorator asked: the quick and the full count."""
 
 
 def soaking() -> bool:
@@ -16,8 +17,13 @@ def soaking() -> bool:
 
 
 def count(quick: int, full: int) -> int:
-    """`full` under soak, else `quick`."""
+    """`full` under soak, else `quick`. A stride (every n-th position) has the larger number first."""
     test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
-    if test:
-        used[test] = (quick, full)
+    used[f"{test} {_place()}"] = (quick, full)
     return full if soaking() else quick
+
+
+def _place() -> str:
+    frame = inspect.currentframe()
+    caller = frame.f_back.f_back if frame and frame.f_back else None
+    return f"{caller.f_code.co_filename}:{caller.f_lineno}" if caller else ""

@@ -7,6 +7,7 @@ import pytest
 
 from watchword.errors import InvalidConfigError
 from watchword.server.config import InvalidSettingsError, load_config
+from watchword.testing import components
 
 
 def write(path: Path, text: str, *, mode: int = 0o600) -> Path:
@@ -146,8 +147,8 @@ def test_a_file_that_is_named_must_be_there(tmp_path):
         load_config(environ={}, file=tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_fault_N5_a_file_of_another_user_is_refused(tmp_path):
+    components.require_root("only root can give a file away")
     file = write(tmp_path / "w.toml", "")
     os.chown(file, 65534, 65534)
     with pytest.raises(InvalidConfigError, match="others can change"):

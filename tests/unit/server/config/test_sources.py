@@ -11,6 +11,7 @@ from watchword.crypto.passwords import ServerHash
 from watchword.errors import InvalidConfigError
 from watchword.server.accounts.model import RegistrationMode
 from watchword.server.config import FIELDS, Config, Listen, LogFormat, find_data_directory, load, load_config
+from watchword.testing import components
 
 
 def write(path: Path, text: str, *, mode: int = 0o600) -> Path:
@@ -167,8 +168,8 @@ print(repr(found).count("planted"))
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system does not show environments")
 def test_fault_N6_secrets_leave_the_environment_of_the_process(tmp_path):
+    components.require_path(Path("/proc/self/environ"))
     secrets = {
         "WATCHWORD_DATABASE": "postgresql://u:planted-password@h/d",
         "WATCHWORD_ROOT_KEY": "planted-root-key",
