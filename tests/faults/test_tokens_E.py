@@ -43,10 +43,16 @@ from watchword.core.encoding import decode_b64u, decode_json, encode_b64u, encod
 from watchword.core.entropy import SystemEntropy
 from watchword.crypto.authority import Authority
 from watchword.crypto.certificates import root_fingerprint
+from watchword.crypto.hpke import SealingPrivateKey, Suite
 from watchword.crypto.signing import TokenSigningKey
 from watchword.errors import WatchwordError
 from watchword.middleware import WatchwordMiddleware
-from watchword.protocol.keydocument import KeyDocument, build_key_document, verify_key_document
+from watchword.protocol.keydocument import (
+    KeyDocument,
+    PublishedSealingKey,
+    build_key_document,
+    verify_key_document,
+)
 from watchword.testing import FixedClock
 from watchword.testing.counts import count
 
@@ -181,7 +187,7 @@ async def test_the_right_algorithm_in_another_spelling_fault_E3(door):
 
 
 async def test_algorithms_that_are_missing_odd_or_of_another_key_fault_E4(door):
-    for alg in (
+    odd: tuple[Any, ...] = (
         None,
         [],
         ["ES256"],
@@ -196,7 +202,8 @@ async def test_algorithms_that_are_missing_odd_or_of_another_key_fault_E4(door):
         "PS256",
         "RSA1_5",
         "dir",
-    ):
+    )
+    for alg in odd:
         await door.refuses(door.with_header(alg=alg))
     await door.refuses(signed({"typ": "at+jwt", "kid": KEY.kid}, door.body()))
     rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -287,7 +294,8 @@ async def test_no_address_in_a_token_is_ever_opened_fault_E6(door):
 async def test_key_ids_open_no_file_and_no_database_fault_E7(door):
     global _watched  # noqa: PLW0603  # as above
     kids: list[Any] = [
-        "../../dev/null", "' OR 1=1--", "\0", "x" * (1 << 20), [KEY.kid], 1, "", None, {}, True, KEY.kid + "\0", KEY.kid + " ",
+        "../../dev/null", "' OR 1=1--", "\0", "x" * (1 << 20), [KEY.kid], 1, "", None, {}, True,
+        KEY.kid + "\0", KEY.kid + " ",
         KEY.kid.swapcase(), "/dev/null", "|id", "%2e%2e", KEY.kid[:-1], "\u0430", "-" * 64, "_",
     ]  # fmt: skip
     await door.refuses(door.with_header(kid="spends-the-early-fetch"))
@@ -451,7 +459,7 @@ async def test_signatures_out_of_range_or_form_fault_E16(door):
 async def test_times_fault_E17(door):
     for claim in ("exp", "nbf", "iat", "auth_time"):
         await door.refuses(door.without(claim))
-        for value in (
+        values: tuple[Any, ...] = (
             None,
             str(SECONDS + 300),
             SECONDS + 0.5,
@@ -463,7 +471,8 @@ async def test_times_fault_E17(door):
             "",
             1 << 63,
             10**30,
-        ):
+        )
+        for value in values:
             await door.refuses(door.with_body(**{claim: value}))
         raw = encode_json(door.body()).replace(
             f'"{claim}":{door.body()[claim]}'.encode(), f'"{claim}":%s'.encode() % b"1e300", 1
@@ -474,7 +483,11 @@ async def test_times_fault_E17(door):
     await door.refuses(door.with_body(exp=0), door.with_body(exp=SECONDS), door.with_body(exp=SECONDS + 3601))
     await door.refuses(door.with_body(nbf=SECONDS + 61), door.with_body(iat=SECONDS + 61, nbf=SECONDS))
     await door.refuses(door.with_body(iat=SECONDS - 900, nbf=SECONDS - 900, exp=SECONDS - 60))
-    for edge in ({"nbf": SECONDS + 60}, {"iat": SECONDS + 60}, {"iat": SECONDS - 900, "exp": SECONDS - 59}):
+    for edge in (
+        {"nbf": SECONDS + 60},
+        {"iat": SECONDS + 60},
+        {"iat": SECONDS - 900, "nbf": SECONDS - 900, "exp": SECONDS - 59},
+    ):
         assert await door.status(door.with_body(**edge)) == 200
     assert NOW % 1000 == 0
 
@@ -507,12 +520,13 @@ async def test_what_else_the_server_signs_is_no_access_token_and_the_reverse_fau
     authority = Authority.create(now, SystemEntropy())
     signer = authority.issue_document_signer(now)
     root = authority.root.certificate
+    sealing = SealingPrivateKey.generate(Suite.X25519, SystemEntropy())
     document = KeyDocument(
         issuer=door.server.origin,
         number=1,
         issued_at=now,
         expires_at=type(now)(now + 600_000),
-        sealing=(),
+        sealing=(PublishedSealingKey(kid="seal", key=sealing.public, is_current=True),),
         signing=(KEY.public,),
     )
     text = build_key_document(document, signer=signer, root=root)
