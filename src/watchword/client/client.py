@@ -94,6 +94,10 @@ class Client:
     def file(self) -> VaultFile:
         return self._file
 
+    def key_document(self) -> KeyDocument:
+        """The server's current keys, verified under the pinned root."""
+        return self._keys()
+
     def open_vault(self, password: Secret) -> OpenVault:
         """Raises `WrongPasswordError`, `DamagedError`."""
         self._vault = self._file.open(password, self._transport.stretch)

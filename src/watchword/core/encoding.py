@@ -16,8 +16,9 @@ MAX_JSON_SIZE: Final = 1 << 20
 _MAX_JSON_INTEGER_DIGITS: Final = 19  # 2^63 has 19 digits: nothing of ours is larger
 
 _CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-_CROCKFORD_VALUES: Final = {digit: value for value, digit in enumerate(_CROCKFORD)}
-_CROCKFORD_PAIRS: Final = [high + low for high in _CROCKFORD for low in _CROCKFORD]  # two digits at a time
+_CROCKFORD_PAIRS: Final = tuple(high + low for high in _CROCKFORD for low in _CROCKFORD)
+_CROCKFORD_DIGITS: Final = re.compile(rf"[{_CROCKFORD}]*\Z")
+_TO_BASE32HEX: Final = str.maketrans(_CROCKFORD, "0123456789abcdefghijklmnopqrstuv")  # what `int` reads
 _B64U: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # To the alphabet that `binascii` reads; what is not base64url becomes what strict reading refuses.
 _B64U_TO_B64: Final = bytes(c if c in _B64U else 33 for c in range(256)).translate(
@@ -65,20 +66,15 @@ def encode_crockford(data: bytes) -> str:
     """Crockford base32, lower case, most significant digit first, zero-extended on the left."""
     digits = -(-len(data) * 8 // 5)
     number = int.from_bytes(data, "big")
-    pairs = [_CROCKFORD_PAIRS[number >> shift & 1023] for shift in range((digits - 1) // 2 * 10, -1, -10)]
-    return "".join(pairs)[digits & 1 :]
+    pairs = [_CROCKFORD_PAIRS[(number >> shift) & 1023] for shift in range(10 * ((digits - 1) // 2), -1, -10)]
+    return "".join(pairs)[-digits:] if digits else ""
 
 
 def decode_crockford(text: str, size: int) -> bytes:
     """Exact inverse of `encode_crockford` for `size` bytes. Lower case only; callers fold what people typed."""
-    number = 0
-    if len(text) != -(-size * 8 // 5):
-        raise MalformedError("wrong length")
-    for digit in text:
-        value = _CROCKFORD_VALUES.get(digit)
-        if value is None:
-            raise MalformedError("not Crockford base32")
-        number = number << 5 | value
+    if len(text) != -(-size * 8 // 5) or not _CROCKFORD_DIGITS.match(text):
+        raise MalformedError("not Crockford base32 of this size")
+    number = int(text.translate(_TO_BASE32HEX), 32) if text else 0
     try:
         return number.to_bytes(size, "big")
     except OverflowError:
@@ -109,12 +105,13 @@ def _small_int(text: str) -> int:
     return number
 
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_CANONICAL_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False
+)
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_no_float, parse_int=_small_int
 )
-
-
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _check_depth(data: bytes) -> None:

@@ -44,6 +44,13 @@ class DeviceVerifyingKey:
         """
         return cls(data)
 
+    @classmethod
+    def from_stored(cls, data: bytes) -> Self:
+        """A key that `from_bytes` has read before: the proof of its group, most of its cost, is not repeated."""
+        key = cls.__new__(cls)
+        object.__setattr__(key, "_data", data)
+        return key
+
     def to_bytes(self) -> bytes:
         return self._data
 
@@ -73,7 +80,7 @@ class DeviceSigningKey:
             raise MalformedError("a signing key's seed has 32 bytes")
         public, self._expanded = crypto_sign_seed_keypair(seed.reveal())
         self._seed: Final = seed
-        self.public: Final = DeviceVerifyingKey(public)
+        self.public: Final = DeviceVerifyingKey.from_stored(public)  # a multiple of the base point
 
     @classmethod
     def generate(cls, entropy: Entropy) -> Self:

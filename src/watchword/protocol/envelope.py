@@ -35,6 +35,8 @@ _MAX_REPLY: Final = 131072  # characters; the largest answer holds a key documen
 _KID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _SUITES: Final = frozenset(suite.value for suite in Suite)
 _MEMBERS: Final = frozenset({"v", "suite", "kid", "purpose", "iss"})
+_MEMBERS_WITH_SHORT_KEY: Final = _MEMBERS | {"sk"}
+_ENCODE: Final = msgspec.json.Encoder().encode
 
 
 class Purpose(enum.StrEnum):
@@ -141,10 +143,10 @@ class SealedEnvelope:
 
 def _check_header(header: Any, purpose: Purpose) -> str | None:
     """Exact members, exact types; the short key where the purpose needs one. Returns the short key."""
-    expected = _MEMBERS | {"sk"} if purpose in NEEDS_SHORT_KEY else _MEMBERS
+    expected = _MEMBERS_WITH_SHORT_KEY if purpose in NEEDS_SHORT_KEY else _MEMBERS
     if not isinstance(header, dict) or header.keys() != expected or header["v"] is not VERSION:
         raise MalformedError("not an envelope header of version 1")
-    if not all(isinstance(header[name], str) for name in expected - {"v"}):
+    if not all(type(value) is str for name, value in header.items() if name != "v"):
         raise MalformedError("not an envelope header of version 1")
     if not _KID.match(header["kid"]) or header["suite"] not in _SUITES:
         raise MalformedError("unknown suite or key id form")
@@ -156,7 +158,7 @@ def seal_reply(
     message: Message, reply_key: Secret, *, purpose: Purpose, request: bytes, entropy: Entropy
 ) -> str:
     """Seal an answer to the envelope whose digest is `request`."""
-    payload = encode_json({"req": encode_b64u(request), "answer": msgspec.to_builtins(message)})
+    payload = _ENCODE({"req": encode_b64u(request), "answer": message})
     key = derive(reply_key, Label.REPLY, context=purpose.value.encode())
     return encode_jwe(payload, key, kid=purpose.value, typ=_REPLY_TYPE, entropy=entropy)
 

@@ -17,7 +17,7 @@ from watchword.protocol.keydocument import KeyDocument
 from watchword.protocol.messages import BeginAnswer, BeginPayload, SealedAnswer, SealedRequest
 from watchword.protocol.wire import M, encode_message, parse_message
 
-MAX_ANSWER: Final = 1 << 17
+MAX_ANSWER: Final = 1 << 18
 T = TypeVar("T")
 
 

@@ -1,7 +1,5 @@
 """`POST /api/register`."""
 
-import msgspec
-
 from watchword.protocol.messages import SealedRequest
 from watchword.server.accounts.registration import RegistrationService
 from watchword.server.http.endpoint import Request, Route
@@ -11,6 +9,6 @@ from watchword.server.http.reply import Reply
 def account_routes(registration: RegistrationService) -> list[Route]:
     async def register(request: Request) -> Reply:
         answer = await registration.register(request.body, request.context)
-        return Reply.json(msgspec.to_builtins(answer), status=201)
+        return Reply.json(answer, status=201)
 
     return [Route("POST", "/api/register", register, body=SealedRequest, costly=True)]

@@ -15,8 +15,8 @@ from watchword.crypto.passwords import (
     ServerHash,
     check_verifier,
     dummy_verifier,
+    is_current,
     make_verifier,
-    pepper_versions_of,
     scheme_of,
 )
 from watchword.errors import DamagedError
@@ -69,8 +69,7 @@ class PasswordChecker:
 
     def outdated(self, verifier: bytes) -> bool:
         """Whether a login should store the verifier anew: another scheme, or an older pepper."""
-        newest = (self._pepper().version,)
-        return scheme_of(verifier) is not self._scheme or pepper_versions_of(verifier) != newest
+        return not is_current(verifier, self._scheme, pepper_version=self._pepper().version)
 
     def _check_all(self, verifier: bytes | None, login_secret: Secret) -> bool:
         versions = (self._pepper().version,)

@@ -9,8 +9,6 @@ DELETE /api/sessions             end all
 DELETE /api/sessions/{session}   end one
 """
 
-import msgspec
-
 from watchword.core.ids import SessionId
 from watchword.errors import DamagedError, MalformedError, NotFoundError
 from watchword.protocol.messages import SealedRequest, SessionList, WhoAmI
@@ -93,4 +91,4 @@ def session_routes(
 
 
 def _json(message: Message) -> Reply:
-    return Reply.json(msgspec.to_builtins(message))
+    return Reply.json(message)

@@ -85,7 +85,7 @@ class LoginService:
             device = await self._devices.find(DeviceId.parse(request.device or ""))
             if device is None or device.account_id != record.account.id:
                 raise RefusedError("unknown_device")
-            key = DeviceVerifyingKey.from_bytes(device.signing_key)
+            key = DeviceVerifyingKey.from_stored(device.signing_key)
             check_device_proof(key, digest, request.signature or "")
         except (MalformedError, SignatureError):
             raise RefusedError("device_signature") from None

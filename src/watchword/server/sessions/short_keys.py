@@ -11,6 +11,7 @@ this process remembers in memory is all that was used. Time is the wall clock as
 monotonic clock: a wall clock that is set forward or back neither expires a key nor revives one.
 """
 
+import functools
 import hmac
 import ipaddress
 from collections import deque
@@ -38,6 +39,7 @@ _TEXT_SIZE: Final = -(-(_BODY_SIZE + _MAC_SIZE) * 4 // 3)
 _PURPOSES: Final = {Purpose.LOGIN: 1, Purpose.REGISTER: 2, Purpose.PASSWORD: 3}
 
 
+@functools.lru_cache(maxsize=4096)
 def network_of(address: str) -> bytes:
     """The network that a short key is bound to: the IPv4 address, or the /64 of an IPv6 one."""
     try:

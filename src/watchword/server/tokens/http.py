@@ -1,7 +1,5 @@
 """`POST /api/tokens`: a token for one app."""
 
-import msgspec
-
 from watchword.errors import ForbiddenError
 from watchword.protocol.messages import TokenAnswer, TokenRequest
 from watchword.server.http.endpoint import Request, Route
@@ -18,6 +16,6 @@ def token_routes(service: TokenService) -> list[Route]:
             raise ForbiddenError('only unbound tokens are issued so far: ask with "bearer": true')
         token = await service.issue_bearer(caller.account, caller.session, asked.audience, request.context)
         answer = TokenAnswer(access_token=token.text, expires_at=token.expires_at, token_type="Bearer")  # noqa: S106
-        return Reply.json(msgspec.to_builtins(answer), status=201)
+        return Reply.json(answer, status=201)
 
     return [Route("POST", "/api/tokens", issue, body=TokenRequest, auth=True)]
