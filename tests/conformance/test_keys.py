@@ -343,6 +343,8 @@ async def test_another_nodes_changes_are_seen_by_a_tick(node):
     theirs = await node.start()
     for use in ("signing", "sealing", "root", *(f"data:{purpose}" for purpose in ROTATING)):
         await theirs.rotate(use)
+    for _ in range(4):
+        await theirs.rotate("signing", at_once=True)
     await ours.tick()
     assert ours.jwks() == theirs.jwks()
     assert ours.key_document() == theirs.key_document()
