@@ -2,18 +2,25 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from watchword.core.clock import DAY
+from watchword.core.clock import DAY, SystemClock
 from watchword.core.encoding import decode_json
 from watchword.core.entropy import SystemEntropy
 from watchword.crypto.keyring import DataKeyPurpose, DataKeys
 from watchword.protocol.keydocument import verify_key_document
 from watchword.server.audit.chain import AuditChain
 from watchword.server.audit.entry import ChainHead
+from watchword.server.http import Request
+from watchword.server.http.admission import Admission
+from watchword.server.http.app import build_app
+from watchword.server.http.hosts import HostPolicy
+from watchword.server.http.wire import ASGIApp
 from watchword.server.keys import KeyService, RootKeys
 from watchword.server.keys.http import DOCUMENT_PATH, JWKS_PATH, document_reply, jwks_reply, routes
+from watchword.server.logs import get_log
 from watchword.testing import FixedClock
 from watchword.testing.databases import opened
 
@@ -104,3 +111,73 @@ async def test_both_paths_are_public_gets(keys):
     declared = {route.path: route for route in routes(keys)}
     assert set(declared) == {JWKS_PATH, DOCUMENT_PATH}
     assert all(route.method == "GET" and not route.auth for route in declared.values())
+
+
+async def _call(
+    app: ASGIApp, method: str, path: str, condition: str | None = None
+) -> tuple[int, dict[bytes, bytes], bytes]:
+    messages: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    headers = [(b"host", b"id.example.org")]
+    headers += [(b"if-none-match", condition.encode())] if condition else []
+    scope = {
+        "type": "http",
+        "method": method,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "client": None,
+        "headers": headers,
+    }
+    await app(scope, receive, send)
+    body = b"".join(message.get("body", b"") for message in messages[1:])
+    return messages[0]["status"], dict(messages[0]["headers"]), body
+
+
+@pytest.fixture
+def app(keys: KeyService) -> ASGIApp:
+    async def identify(_request: Request) -> str:
+        return "somebody"
+
+    async def ready() -> bool:
+        return True
+
+    return build_app(
+        routes(keys),
+        hosts=HostPolicy.of("https://id.example.org", port=1, extra=[]),
+        identify=identify,
+        clock=SystemClock(),
+        entropy=SystemEntropy(),
+        admission=Admission(),
+        log=get_log("http"),
+        ready=ready,
+    )
+
+
+@pytest.mark.parametrize("path", [JWKS_PATH, DOCUMENT_PATH])
+async def test_the_edge_serves_get_head_and_304_and_keeps_the_caching_headers(app, keys, path):
+    status, headers, body = await _call(app, "GET", path)
+    assert status == 200
+    assert body == (keys.jwks() if path == JWKS_PATH else keys.key_document().encode())
+    assert headers[b"cache-control"] == b"public, max-age=300"
+    head_status, head_headers, _ = await _call(app, "HEAD", path)  # the connection leaves its body out
+    assert head_status == 200
+    assert head_headers[b"etag"] == headers[b"etag"]
+    assert head_headers[b"content-length"] == str(len(body)).encode()
+    status, cached, body = await _call(app, "GET", path, headers[b"etag"].decode())
+    assert (status, body) == (304, b"")
+    assert cached[b"etag"] == headers[b"etag"]
+    assert cached[b"cache-control"] == b"public, max-age=300"
+    status, _, _ = await _call(app, "POST", path)
+    assert status == 405
+
+
+async def test_fault_E32_what_the_edge_serves_has_public_members_only(app):
+    _, _, body = await _call(app, "GET", JWKS_PATH)
+    public = {"kty", "crv", "x", "y", "kid", "alg", "use"}
+    assert all(set(member) == public for member in decode_json(body)["keys"])
