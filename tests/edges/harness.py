@@ -76,6 +76,16 @@ async def missing(_request: Request) -> Reply:
     raise NotFoundError("no such thing")
 
 
+async def large(_request: Request) -> Reply:
+    return Reply(
+        200, b"x" * 65_536, {"content-type": "text/plain", "cache-control": "max-age=60", "etag": '"1"'}
+    )
+
+
+async def nothing(_request: Request) -> Reply:
+    return Reply.empty()
+
+
 async def identify(request: Request) -> str:
     if request.authorization != GOOD_TOKEN:
         raise UnauthenticatedError("bad token")
@@ -96,6 +106,8 @@ ROUTES = (
     Route("GET", "/api/sessions/{session}", who, auth=True),
     Route("DELETE", "/api/sessions/{session}", who, auth=True),
     Route("GET", "/api/missing", missing),
+    Route("GET", "/api/large", large),
+    Route("GET", "/api/nothing", nothing),
     Route("GET", "/api/split", split),
     Route("GET", "/api/broken", broken),
     Route("POST", "/api/broken", broken, body=Note),

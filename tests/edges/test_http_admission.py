@@ -106,6 +106,68 @@ def test_cheap_work_goes_on_between_two_turns():
     asyncio.run(main())
 
 
+def test_work_is_paced_at_each_of_its_steps():
+    async def main() -> None:
+        admission = Admission(slots=50, queue=0)
+        together, trace = asyncio.Event(), []
+
+        async def costly(number: int) -> int:
+            await together.wait()
+            trace.append(f"costly {number}")
+            return number
+
+        async def cheap() -> None:
+            for _ in range(12):
+                trace.append("cheap")
+                await asyncio.sleep(0)
+
+        tasks = [asyncio.create_task(admission.run(costly(number))) for number in range(10)]
+        await asyncio.sleep(0.01)
+        together.set()
+        await cheap()
+        assert await asyncio.gather(*tasks) == list(range(10))
+        steps = [index for index, event in enumerate(trace) if event.startswith("costly")]
+        assert all(after - before >= 2 for before, after in itertools.pairwise(steps[:8]))
+
+    asyncio.run(main())
+
+
+def test_errors_and_cancellations_reach_the_work_and_free_the_place():
+    async def main() -> None:
+        admission, seen = Admission(slots=1, queue=0), []
+
+        async def fails() -> None:
+            await asyncio.sleep(0)
+            raise ZeroDivisionError
+
+        async def endless() -> None:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                seen.append("cancelled")
+                await asyncio.sleep(0)
+                raise
+            finally:
+                seen.append("finally")
+
+        with pytest.raises(ZeroDivisionError):
+            await admission.run(fails())
+        task = asyncio.create_task(admission.run(endless()))
+        await asyncio.sleep(0.01)
+        with pytest.raises(OverloadedError):
+            await admission.run(fails())
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert seen == ["cancelled", "finally"]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await admission.run(endless())
+        admission.check()
+
+    asyncio.run(main())
+
+
 def test_the_hash_pool_sheds_what_does_not_fit():
     async def main() -> None:
         pool = HashPool(cores=1)

@@ -14,12 +14,14 @@ import time
 from collections.abc import Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.edges.harness import (
     GOOD_TOKEN,
     ROUTES,
     RunningServer,
+    make_app,
     running_server,
     throw_away_certificate,
 )
@@ -30,6 +32,7 @@ from watchword.server.http import Reply, Request, Route, protocol
 from watchword.server.http.admission import Admission
 from watchword.server.http.serve import bind
 from watchword.server.http.tls import make_tls_context
+from watchword.server.http.wire import ASGIApp
 from watchword.server.logs import JSONFormatter
 
 
@@ -313,6 +316,92 @@ def test_callers_that_vanish_leave_nothing_behind(server: RunningServer):
         time.sleep(0.05)
     assert open_files() <= descriptors
     server.is_well()
+
+
+def test_a_caller_that_does_not_read_is_not_served_further():
+    calls = []
+
+    async def counted(_request: Request) -> Reply:
+        calls.append(1)
+        return Reply(200, b"x" * 65_536)
+
+    total = 1000
+    with running_server(routes=[Route("GET", "/large", counted), *ROUTES]) as server:
+        connection = server.connect()
+        sender = threading.Thread(target=connection.send, args=(server.encode("GET", "/large") * total,))
+        sender.start()
+        time.sleep(0.7)
+        assert len(calls) < total // 2
+        server.is_well()
+        assert sum(len(connection.read().body) for _ in range(total)) == total * 65_536
+        sender.join()
+        connection.close()
+
+
+def test_a_caller_that_never_reads_is_parted_from(monkeypatch: pytest.MonkeyPatch):
+    for name in ("WRITE_S", "IDLE_S", "HEAD_S"):
+        monkeypatch.setattr(protocol, name, 0.3)
+    monkeypatch.setattr(protocol, "_TICK_S", 0.02)
+    with running_server() as server:
+        connection = server.connect()
+        before = open_files()
+        sender = threading.Thread(target=connection.send, args=(server.encode("GET", "/api/large") * 5000,))
+        sender.start()
+        ends = time.monotonic() + 5
+        while open_files() >= before and time.monotonic() < ends:
+            time.sleep(0.05)
+        assert open_files() < before
+        sender.join()
+        connection.close()
+        server.is_well()
+
+
+def test_a_reply_may_replace_default_headers_and_an_empty_one_states_no_length(server: RunningServer):
+    answer = server.request("GET", "/api/large")
+    assert (answer.headers["cache-control"], answer.headers["etag"]) == ("max-age=60", '"1"')
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    answer = server.request("GET", "/api/nothing")
+    assert (answer.status, "content-length" in answer.headers, answer.body) == (204, False, b"")
+
+
+async def in_process(app: ASGIApp, path: bytes) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    scope = {"type": "http", "method": "GET", "raw_path": path, "query_string": b"", "client": None}
+    await app({**scope, "headers": [(b"host", b"id.example.org")]}, receive, send)
+    return messages
+
+
+def test_the_application_speaks_plain_asgi_too():
+    start, body = asyncio.run(in_process(make_app(1), b"/health/live"))
+    headers = dict(start["headers"])
+    assert (start["status"], body["body"], headers[b"content-length"]) == (200, b'{"status":"live"}', b"17")
+    assert {name.encode(): value.encode() for name, value in EXPECTED.items()}.items() <= headers.items()
+    start, _ = asyncio.run(in_process(make_app(1), b"/api/nothing"))
+    assert b"content-length" not in dict(start["headers"])
+
+
+def test_what_outlasts_the_grace_is_answered_and_ended(events: io.StringIO):
+    async def endless(_request: Request) -> Reply:
+        await asyncio.sleep(3600)
+        return Reply.empty()
+
+    routes = [Route("GET", "/endless", endless), Route("GET", "/costly", endless, costly=True)]
+    with running_server(routes=routes) as server:
+        connections = [server.connect(), server.connect()]
+        for connection, path in zip(connections, ("/endless", "/costly"), strict=True):
+            connection.send(server.encode("GET", path))
+        server.request("GET", "/health/live")
+    for connection in connections:
+        assert connection.read().json()["code"] == "internal"
+        connection.close()
+    assert len(written(events, "http.cancelled")) == 2
 
 
 def test_expect_continue_is_answered_only_when_the_body_is_wanted(server: RunningServer):

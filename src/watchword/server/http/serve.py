@@ -27,6 +27,7 @@ GRACE_S: Final = 10
 _HANDSHAKE_S: Final = 10.0
 _GOODBYE_S: Final = 1.0
 """For the caller's side of closing TLS."""
+_PAUSE_S: Final = 0.02
 _BACKLOG: Final = 2048
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _log: Final = get_log("http")
@@ -130,6 +131,16 @@ class _Server(uvicorn.Server):
         if self._stop is not None and self._stop.is_set():
             self.should_exit = True
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """uvicorn's, and then whatever is left: callers of cancelled requests, and everybody on a second signal."""
+        await super().shutdown(sockets)
+        ends = asyncio.get_running_loop().time() + (0 if self.force_exit else _GOODBYE_S)
+        while self.server_state.connections and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110  # they leave without a word
+            await asyncio.sleep(_PAUSE_S)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(_PAUSE_S)  # transports close in the loop's next iterations
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
