@@ -65,7 +65,7 @@ async def _make_pool(source: Source) -> asyncpg.Pool:
 
     return await asyncpg.create_pool(
         source.url,
-        min_size=1,
+        min_size=0,  # its upkeep in the background would leave connections open at the end
         max_size=READ_CONNECTIONS,
         init=source.check,
         reset=leave,

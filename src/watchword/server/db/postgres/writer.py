@@ -23,6 +23,7 @@ from watchword.core.clock import HOUR, Clock
 from watchword.core.entropy import Entropy
 from watchword.errors import OverloadedError, UnavailableError, WatchwordError
 from watchword.server.db.postgres.batch import UnitsFailedError, run_alone, run_steps, run_units
+from watchword.server.db.postgres.bulk import BulkInserts
 from watchword.server.db.postgres.connection import Source
 from watchword.server.db.postgres.faults import Fault, classify, public_error
 from watchword.server.db.postgres.fence import GROUP_ID_SIZE, UnknownOutcomeError, begin_text, find_out
@@ -57,6 +58,7 @@ class GroupWriter:
         self._queue: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._connection: asyncpg.Connection | None = None
+        self._bulk: BulkInserts
         self._groups = 0
         self._closing = False
         self._task = self._loop.create_task(self._run(), name="watchword-writer")
@@ -168,7 +170,7 @@ class GroupWriter:
         self, connection: asyncpg.Connection, units: Sequence[Unit], *, batch: bool
     ) -> None:
         if batch:
-            await run_units(connection, units)
+            await run_units(connection, self._bulk, units)
         else:
             for unit in units:
                 await run_alone(connection, unit.steps)
@@ -176,7 +178,7 @@ class GroupWriter:
         for unit in units:
             if unit.events:
                 entries += self.audit.entries(unit.events)
-        await run_steps(connection, entries)
+        await run_steps(connection, self._bulk, entries)
 
     async def _roll_back(self, connection: asyncpg.Connection, error: BaseException) -> None:
         if connection.is_closed() or classify(error) is Fault.CONNECTION:
@@ -233,6 +235,7 @@ class GroupWriter:
                     raise UnavailableError("The database cannot be reached.") from error
                 await asyncio.sleep(_RECONNECT_DELAY)
             else:
+                self._bulk = BulkInserts(self._connection)
                 return self._connection
 
     async def _prune(self) -> None:
