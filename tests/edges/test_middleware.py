@@ -46,11 +46,6 @@ REALM = f'Bearer realm="{AUDIENCE}"'
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def server() -> Iterator[KeyServer]:
     with KeyServer(key_set(KEY)) as running:
         yield running

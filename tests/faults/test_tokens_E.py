@@ -73,11 +73,6 @@ def _watching() -> bool:
     return True
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Door:
     """The middleware with fresh keys, before an application that must not be reached."""
 

@@ -40,11 +40,6 @@ OURS = json.loads((HERE / "watchword/tokens.json").read_text(encoding="utf-8"))
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class _Given:
     """A key set without a server."""
 

@@ -42,11 +42,6 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def server() -> Iterator[KeyServer]:
     with KeyServer(key_set(KEY)) as running:
         yield running
