@@ -28,7 +28,7 @@ _END_ON_DEVICE: Final = (
 )
 _REQUIRE_LIVE: Final = (
     "select 1 from sessions where device_id = :device_id and ended_at is null and expires_at > :now"
-    " and ends_at > :now{for_update}"
+    " and ends_at > :now {for_update}"
 )
 _INSERT: Final = (
     "insert into sessions (id, account_id, device_id, seed, sign_in_version, counter, auth_time, created_at,"
