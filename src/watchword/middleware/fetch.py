@@ -91,6 +91,7 @@ class Source:
         watchdog.start()
         try:
             self._check_pin(connection)
+            self._check_plain(connection.sock.getpeername()[0])
             headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Connection": "close"}
             connection.request("GET", WELL_KNOWN, headers=headers | ({"If-None-Match": etag} if etag else {}))
             return _read(connection.getresponse(), conditional=etag is not None)
@@ -130,6 +131,13 @@ class Source:
         )
         if certificate is None or not hmac.compare_digest(key_pin(certificate), self.pin):
             raise NotTrustedError("the issuer's key is not the pinned one")
+
+    def _check_plain(self, address: str) -> None:
+        """Without TLS only this machine is believed, whatever a resolver makes of a name below `localhost`."""
+        from ipaddress import ip_address  # noqa: PLC0415  # loaded with the rest, at the first fetch
+
+        if self.issuer.startswith("http://") and not ip_address(address).is_loopback:
+            raise NotTrustedError("the issuer is not this machine: use https")
 
 
 def key_pin(certificate: bytes) -> str:

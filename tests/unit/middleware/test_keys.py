@@ -351,6 +351,16 @@ def test_a_certificate_for_another_host_is_not_trusted(tmp_path: Path):
         assert server.requests == []
 
 
+def test_without_tls_only_this_machine_is_believed():
+    plain, secure = Source(issuer="http://app.localhost:1"), Source(issuer="https://id.example")
+    for address in ("127.0.0.1", "127.9.9.9", "::1"):
+        plain._check_plain(address)
+    for address in ("192.0.2.1", "10.0.0.1", "169.254.169.254", "::", "2001:db8::1"):
+        secure._check_plain(address)
+        with pytest.raises(NotTrustedError):
+            plain._check_plain(address)
+
+
 @pytest.mark.parametrize("pin", ["", "A" * 42, "A" * 44, "+" * 43])
 def test_a_pin_of_another_form_is_refused_at_start(pin):
     with pytest.raises(InvalidConfigError):
