@@ -6,6 +6,7 @@ Repetitions, absent components and absent published vectors go into the file tha
 
 import json
 import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,6 +52,17 @@ def recorded_here() -> dict[str, Any]:
     }
 
 
+def without_surrogates(value: Any) -> Any:
+    """`value`, made of plain values, with what is no text in UTF-8 as escapes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {without_surrogates(key): without_surrogates(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(without_surrogates(inner) for inner in value)
+    return value
+
+
 class Teller:
     """Runs in the process that leads, with workers or without."""
 
@@ -79,6 +91,11 @@ class Worker:
 
     def __init__(self, config: Any) -> None:
         self._config = config
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(self) -> Generator[None, Any, Any]:
+        """Hostile text in a failure's message must not end the worker that tells it."""
+        return without_surrogates((yield))
 
     def pytest_sessionfinish(self) -> None:
         self._config.workeroutput[_KEY] = json.dumps(recorded_here())

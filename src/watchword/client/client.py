@@ -117,7 +117,7 @@ class Client:
         answer = logged_in.answer
         if answer.temporary_token is not None:
             self._enrol(answer.temporary_token, password, device_name)
-        elif self._opened_with != password:
+        elif self._opened_with != password:  # compare: a Secret does so in constant time
             self._seal_anew(password, answer.grant)
         return answer.account
 

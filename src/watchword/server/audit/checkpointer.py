@@ -113,6 +113,6 @@ def _compare(node: str, head: ChainHead, end: FileEnd) -> Iterator[Problem]:
     elif head.seq < end.head.seq:
         detail = f"entries {head.seq + 1} to {end.head.seq} were cut off"
         yield Problem(kind=ProblemKind.CUT_OFF, node=node, seq=head.seq + 1, detail=detail)
-    elif head.seq == end.head.seq and head.mac != end.head.mac:
+    elif head.seq == end.head.seq and head.mac != end.head.mac:  # compare: both are our own records
         detail = "the last checkpoint holds another MAC for the last entry"
         yield Problem(kind=ProblemKind.CHECKPOINT_MISMATCH, node=node, seq=head.seq, detail=detail)

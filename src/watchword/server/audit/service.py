@@ -237,6 +237,7 @@ def _demand(
     """Add `head` to what the chain of `node` must hold."""
     if head.seq == 0:
         return
-    if signed.setdefault(node, {}).setdefault(head.seq, head.mac) != head.mac:
+    known = signed.setdefault(node, {}).setdefault(head.seq, head.mac)
+    if known != head.mac:  # compare: both are our own records
         detail = "two heads are known for this entry"
         yield Problem(kind=ProblemKind.CHECKPOINT_MISMATCH, node=node, seq=head.seq, line=line, detail=detail)

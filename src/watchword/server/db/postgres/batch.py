@@ -13,7 +13,7 @@ import asyncpg
 
 from watchword.server.db.dialect import Statement, for_postgres
 from watchword.server.db.postgres.bulk import BulkInserts, columns
-from watchword.server.db.unit import GuardError, Step, Unit, Value
+from watchword.server.db.unit import GuardError, Step, Unit
 
 _TAG_TYPE: Final = "bigint"
 _BULK_ROWS: Final = 4  # below, the arrays save nothing
@@ -57,7 +57,7 @@ async def _run_position(
         await _run_rows(connection, bulk, [step for _, step in steps])
         return
     rows = await connection.fetchmany(
-        _tagged(statement), [(*_values(statement, step), place) for place, step in steps]
+        _tagged(statement), [(*statement.bind(step.parameters), place) for place, step in steps]
     )
     counts = Counter(row[-1] for row in rows)
     failed = frozenset(place for place, step in steps if counts[place] != step.rows)
@@ -74,7 +74,7 @@ async def run_steps(connection: asyncpg.Connection, bulk: BulkInserts, steps: It
 async def _run_rows(connection: asyncpg.Connection, bulk: BulkInserts, steps: Sequence[Step]) -> None:
     """Run steps of one statement, in the cheapest of three ways."""
     statement = for_postgres(steps[0].sql)
-    rows = [_values(statement, step) for step in steps]
+    rows = [statement.bind(step.parameters) for step in steps]
     if len(rows) == 1:
         await connection.execute(statement.text, *rows[0])
     elif len(rows) >= _BULK_ROWS and (form := await bulk.find(steps[0].sql)) is not None:
@@ -91,7 +91,7 @@ async def run_alone(connection: asyncpg.Connection, steps: Iterable[Step]) -> No
     """
     for step in steps:
         statement = for_postgres(step.sql)
-        values = _values(statement, step)
+        values = statement.bind(step.parameters)
         if step.guard is None:
             await connection.execute(statement.text, *values)
             continue
@@ -101,11 +101,6 @@ async def run_alone(connection: asyncpg.Connection, steps: Iterable[Step]) -> No
             raise GuardError(step.guard) from error
         if len(rows) != step.rows:
             raise GuardError(step.guard)
-
-
-def _values(statement: Statement, step: Step) -> tuple[Value, ...]:
-    parameters = step.parameters
-    return tuple([parameters[name] for name in statement.names])
 
 
 def _tagged(statement: Statement) -> str:
