@@ -71,6 +71,10 @@ def run(arguments: Sequence[str]) -> ExitCode | int:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         return close_quietly()
+    except SystemExit as ended:  # Typer's own answer to a closed pipe
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        return close_quietly()
     except WatchwordError as error:
         return fail(error, as_json=as_json)
     except Exception as error:  # noqa: BLE001  # the last resort: no traceback for people

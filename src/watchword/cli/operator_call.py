@@ -59,6 +59,7 @@ class Place:
 
         from watchword.server.config import load_config
         from watchword.server.config.model import DATABASE_FILE
+        from watchword.server.logs import configure_logs
 
         if not directory.is_dir():
             raise UnreachableError(
@@ -69,6 +70,7 @@ class Place:
             raise UnreachableError(
                 f"no server runs on {directory}, and it holds no data yet: run “watchword serve”"
             )
+        configure_logs(level="error")
         result = asyncio.run(_run_offline(config, method, params, on_event))
         note(f"no server runs on {directory}: worked on the data itself")
         return result

@@ -1,8 +1,9 @@
 """The calling end, for the command line: blocking, and light to import."""
 
+import contextlib
 import json
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -61,21 +62,22 @@ class ControlClient:
         """
         self._calls += 1
         self._connection.settimeout(None if patient else ANSWER_S)
-        try:
-            self._connection.sendall(
-                encode_request(Request(id=self._calls, method=method, params=dict(params)))
-            )
-            while True:
-                message = self._read()
-                if "method" not in message:
-                    return _result(message)
-                if on_event is not None:
-                    on_event(str(message["method"]), message["params"])
-        except OSError as error:
-            raise UnreachableError(f"the server went away: {error.strerror or 'no answer in time'}") from None
+        self._send(Request(id=self._calls, method=method, params=dict(params)))
+        while True:
+            message = self._read()
+            if "method" not in message:
+                return _result(message)
+            if on_event is not None:
+                on_event(str(message["method"]), message["params"])
+
+    def _send(self, request: Request) -> None:
+        # A server that refuses us says why and closes, perhaps before we have spoken: what it said is read next.
+        with _told(), contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._connection.sendall(encode_request(request))
 
     def _read(self) -> dict[str, Any]:
-        line = self._lines.readline(MAX_ANSWER)
+        with _told():
+            line = self._lines.readline(MAX_ANSWER)
         if not line.endswith(b"\n"):
             raise UnreachableError("the server ended the connection; look whether it is stopping")
         message: dict[str, Any] = json.loads(line)
@@ -89,6 +91,15 @@ class ControlClient:
     ) -> None:
         self._lines.close()
         self._connection.close()
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong on the connection, and nowhere else, is the server's absence."""
+    try:
+        yield
+    except OSError as error:
+        raise UnreachableError(f"the server went away: {error.strerror or 'no answer in time'}") from None
 
 
 def _result(message: dict[str, Any]) -> Any:
