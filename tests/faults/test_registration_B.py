@@ -180,7 +180,7 @@ async def test_fault_B10_of_50_at_once_on_two_nodes_one_has_the_name(
         statuses = [answer.status_code for answer in answers]
         assert sorted(statuses) == [201] + [403] * 49
         assert len({shape(answer) for answer in answers if answer.status_code == 403}) == 1
-        for table in ("accounts", "logins", "chests", "client_key_seeds", "enrolment_credentials"):
+        for table in ("accounts", "logins", "chests", "enrolment_credentials"):
             assert await count_rows(one, table) == 1, table
         assert len(await entries(one, "account:account:register")) == 1
         assert len(await entries(one, "account:account:register-refused")) == 49

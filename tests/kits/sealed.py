@@ -283,20 +283,23 @@ async def count_rows(world: World, table: str) -> int:
     return row[0]
 
 
+_KEPT_ASIDE: Final = frozenset({"audit_entries", "commits", "meta", "migrations"})
+
+
+async def tables_of(world: World) -> list[str]:
+    """The tables that are there, but those of the audit trail and of the database layer itself."""
+    master = "select name from sqlite_master where type = 'table'"
+    schema = "select table_name from information_schema.tables where table_schema = 'public'"
+    sqlite = world.core.config.database is None
+    rows = await world.core.database.fetch_all(master if sqlite else schema, {})
+    names = sorted(str(row[0]) for row in rows)
+    return [name for name in names if name not in _KEPT_ASIDE and not name.startswith("sqlite_")]
+
+
 async def whole_state(world: World) -> dict[str, list[Any]]:
     """Every row but those of the audit trail: what a refusal must not change."""
-    tables = (
-        "accounts",
-        "logins",
-        "client_key_seeds",
-        "chests",
-        "invites",
-        "devices",
-        "sessions",
-        "enrolment_credentials",
-    )
     state = {}
-    for table in tables:
+    for table in await tables_of(world):
         rows = await world.core.database.fetch_all(f"select * from {table}", {})
         state[table] = sorted(map(repr, map(tuple, rows)))
     return state
