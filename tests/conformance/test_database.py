@@ -18,7 +18,7 @@ INSERT = "insert into meta (name, value) values (:name, :value)"
 CHANGE = "update meta set value = :value where name = :name"
 CLAIM = "update meta set value = :value where name = :name and value = :old"
 READ = "select value from meta where name = :name"
-NAMES = "select name from meta where name <> 'instance' order by name"
+NAMES = "select name from meta where name not in ('instance', 'group') order by name"
 SEEN = "select name from meta where name = :name {for_update}"
 
 

@@ -37,6 +37,12 @@ def test_fault_M4_a_failed_sync_ends_the_writing(data: Path) -> None:
     assert seen["alarms"] == rounds
 
 
+def test_fault_M4_a_failed_sync_of_a_checkpoint_ends_the_writing(data: Path) -> None:
+    rounds = count(2, 15)
+    seen = run("tests.kits.bad_disk", "unsynced_checkpoint", data, rounds, 4)
+    assert seen["alarms"] == rounds
+
+
 def test_fault_M3_a_file_size_limit_refuses_writes_and_recovers(data: Path) -> None:
     seen = run("tests.kits.short_of", "file_size", data)
     assert seen["refused"] > 0

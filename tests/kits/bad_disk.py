@@ -105,6 +105,36 @@ async def unsynced(disk: Disk, path: Path, rounds: int, chance: random.Random) -
     return {"alarms": len(alarm.said), "rounds": rounds}
 
 
+async def unsynced_checkpoint(
+    disk: Disk, path: Path, rounds: int, chance: random.Random
+) -> dict[str, object]:
+    """The sync of the main file fails, in a checkpoint: what was acknowledged is in the log, and stays there."""
+    alarm = Alarm()
+    logging.getLogger("watchword").addHandler(alarm)
+
+    def check(name: str) -> None:
+        if name == path.name:
+            raise sync_failure()
+
+    for round_ in range(rounds):
+        done = 0
+        async with opened(path) as database:
+            disk.before_sync = check
+            try:
+                while done < 500:
+                    await database.commit(put(f"n{round_}-{done}"))
+                    done += 1
+                    await asyncio.sleep(chance.uniform(0, 0.002))
+            except UnavailableError:
+                await refused(database, f"late{round_}")
+        disk.before_sync = None
+        async with opened(path) as database:
+            for number in range(done):
+                assert await database.fetch_one(READ, {"name": f"n{round_}-{number}"}) == (b"x",)
+        assert 0 < done < 500, "a failed checkpoint went unnoticed"
+    return {"alarms": len(alarm.said), "rounds": rounds}
+
+
 async def refused(database: AuditedDatabase, name: str) -> None:
     try:
         await database.commit(put(name))
@@ -116,7 +146,7 @@ async def refused(database: AuditedDatabase, name: str) -> None:
 def main(kind: str, data: str, rounds: str, seed: str) -> None:
     disk, _vfs = install()
     checkpoint.START_PAGES = 30  # type: ignore[misc]  # so that faults meet checkpoints too
-    work = {"full": full, "unsynced": unsynced}[kind]
+    work = {"full": full, "unsynced": unsynced, "unsynced_checkpoint": unsynced_checkpoint}[kind]
     path = Path(data) / "watchword.db"
     print(json.dumps(asyncio.run(work(disk, path, int(rounds), random.Random(int(seed))))))
 

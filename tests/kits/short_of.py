@@ -105,7 +105,7 @@ async def memory(path: Path) -> dict[str, object]:
         acknowledged.append(-1)
         limit(resource.RLIMIT_AS, resource.RLIM_INFINITY)
     async with opened(path) as database:
-        rows = await database.fetch_all("select name from meta where name <> 'instance'", {})
+        rows = await database.fetch_all("select name from meta where name not in ('instance', 'group')", {})
     return {"acknowledged": len(acknowledged), "kept": len(rows), "refused": refused}
 
 

@@ -1,7 +1,9 @@
 """SQL written once, for both engines.
 
 Statements use `:name` parameters, `::type` casts where PostgreSQL cannot infer a type, and `{for_update}`.
-DDL uses `{blob}`, `{bigint}` and `{text}` for column types. String literals, quoted names and comments are left alone.
+DDL uses `{blob}`, `{bigint}` and `{text}` for column types, and `{clustered}` behind a table of small rows that
+SQLite keeps in the tree of their key: one search where there would be two. String literals, quoted names and comments
+are left alone.
 """
 
 import enum
@@ -9,7 +11,10 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
+
+from watchword.server.db.unit import Parameters, Value
 
 _CACHED_STATEMENTS: Final = 4096  # more than there are in the code; bounded in case one is built at run time
 _TOKEN: Final = re.compile(
@@ -17,7 +22,6 @@ _TOKEN: Final = re.compile(
       | ::(?P<cast>[a-z]+(?:\[\])?) | (?<!:):(?P<name>[a-z_][a-z0-9_]*)""",
     re.VERBOSE | re.DOTALL,
 )
-_COMMENTS: Final = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 _RETURNING: Final = re.compile(r"\breturning\b")
 
 
@@ -27,8 +31,8 @@ class Engine(enum.StrEnum):
 
 
 _TYPES: Final = {
-    Engine.SQLITE: {"blob": "blob", "bigint": "integer", "text": "text"},
-    Engine.POSTGRES: {"blob": "bytea", "bigint": "bigint", "text": "text"},
+    Engine.SQLITE: {"blob": "blob", "bigint": "integer", "text": "text", "clustered": "without rowid"},
+    Engine.POSTGRES: {"blob": "bytea", "bigint": "bigint", "text": "text", "clustered": ""},
 }
 
 
@@ -38,44 +42,51 @@ class Statement:
 
     text: str
     names: tuple[str, ...]
-    """PostgreSQL: the parameter that stands at `$1`, `$2`, …; each name once."""
+    """The parameter that stands at `$1` or `?1`, `$2` or `?2`, …; each name once."""
+    bind: Callable[[Parameters], tuple[Value, ...]]
+    """The values in that order. Raises KeyError for a missing one."""
     is_select: bool
     gives_rows: bool
     """A select, or something with `returning`: its guard counts the rows it gives."""
 
 
-def _translate(sql: str, write: Callable[[re.Match[str]], str | None]) -> str:
-    return _TOKEN.sub(lambda found: replaced if (replaced := write(found)) is not None else found[0], sql)
+def _binder(names: tuple[str, ...]) -> Callable[[Parameters], tuple[Value, ...]]:
+    match names:
+        case ():
+            return lambda _parameters: ()
+        case (name,):
+            return lambda parameters: (parameters[name],)
+    return itemgetter(*names)
 
 
-def _statement(sql: str, text: str, names: tuple[str, ...]) -> Statement:
+def _number(sql: str, sign: str, *, casts: bool) -> Statement:
+    """Replace names by `sign` and a number, in order of first appearance."""
+    names: list[str] = []
+
+    def replace(found: re.Match[str]) -> str:
+        name = found["name"]
+        if name is None:
+            return "" if found["cast"] and not casts else found[0]
+        if name not in names:
+            names.append(name)
+        return f"{sign}{names.index(name) + 1}"
+
+    text = _TOKEN.sub(replace, sql)
     bare = _TOKEN.sub(" ", sql).lower()
-    is_select = bare[_COMMENTS.match(bare).end() :].startswith("select")  # type: ignore[union-attr]  # matches ""
-    return Statement(text, names, is_select, is_select or _RETURNING.search(bare) is not None)
+    is_select = bare.lstrip().startswith("select")
+    gives_rows = is_select or _RETURNING.search(bare) is not None
+    return Statement(text, tuple(names), _binder(tuple(names)), is_select, gives_rows)
 
 
 @functools.lru_cache(_CACHED_STATEMENTS)
 def for_sqlite(sql: str) -> Statement:
-    """Parameters stay named; casts go, since SQLite types values and not expressions."""
-    text = _translate(sql.replace("{for_update}", ""), lambda found: "" if found["cast"] else None)
-    return _statement(sql, text, ())
+    """Casts go, since SQLite types values and not expressions."""
+    return _number(sql.replace("{for_update}", ""), "?", casts=False)
 
 
 @functools.lru_cache(_CACHED_STATEMENTS)
 def for_postgres(sql: str) -> Statement:
-    """Each name becomes one `$n`, in order of first appearance."""
-    names: list[str] = []
-
-    def number(found: re.Match[str]) -> str | None:
-        name = found["name"]
-        if name is None:
-            return None
-        if name not in names:
-            names.append(name)
-        return f"${names.index(name) + 1}"
-
-    text = _translate(sql.replace("{for_update}", "for update"), number)
-    return _statement(sql, text, tuple(names))
+    return _number(sql.replace("{for_update}", "for update"), "$", casts=True)
 
 
 def define(ddl: str, engine: Engine) -> str:

@@ -71,7 +71,7 @@ class PostgresDatabase:
         """Reads change nothing, so one that loses its connection is asked again."""
         self._check()
         statement = for_postgres(sql)
-        values = [parameters[name] for name in statement.names]
+        values = statement.bind(parameters)
 
         async def ask() -> Any:
             async with self._pool.acquire(timeout=CONNECT_TIMEOUT) as connection:

@@ -75,7 +75,8 @@ class SqliteDatabase:
         """The first row, or None."""
         self._state.check_read()
         try:
-            cursor = self._point(for_sqlite(sql).text, parameters)
+            statement = for_sqlite(sql)
+            cursor = self._point(statement.text, statement.bind(parameters))
             row = cursor.fetchone()
             cursor.close(True)
         except (apsw.Error, MemoryError) as error:
@@ -85,11 +86,12 @@ class SqliteDatabase:
     async def fetch_all(self, sql: str, parameters: Parameters) -> list[Row]:
         """All rows, read on a thread."""
         self._state.check_read()
-        text = for_sqlite(sql).text
+        statement = for_sqlite(sql)
+        values = statement.bind(parameters)
         worker, connection = next(self._next_list)
 
         def read() -> list[Row]:
-            return list(connection.execute(text, parameters))
+            return list(connection.execute(statement.text, values))
 
         try:
             return await worker.run(read)

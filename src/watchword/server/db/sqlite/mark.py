@@ -18,11 +18,10 @@ import apsw
 from watchword.errors import DamagedError
 
 _NUMBER: Final = struct.Struct(">QI")  # the number, CRC-32 of its eight bytes
-SELECT_NUMBER: Final = "select number from commits where id = x''"
-NEXT_NUMBER: Final = (
-    "insert into commits (id, number) values (x'', 1) on conflict (id) do update set number = number + 1 "
-    "returning number"
-)
+_ROW: Final = "group"  # in `meta`
+_SELECT: Final = "select value from meta where name = ?1"
+_INSERT: Final = "insert into meta (name, value) values (?1, ?2)"
+_UPDATE: Final = "update meta set value = ?2 where name = ?1"
 
 
 def mark_path(database: Path) -> Path:
@@ -34,6 +33,8 @@ class Mark:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self.number = 0
+        """The last group that began; one whose commit failed gives its number to nobody else."""
 
     @classmethod
     def open(cls, database: Path) -> Self:
@@ -48,8 +49,14 @@ class Mark:
         number, check = _NUMBER.unpack(data)
         return int(number) if zlib.crc32(data[:8]) == check else 0
 
+    def advance(self, execute: Callable[[str, tuple[str, bytes]], object]) -> int:
+        """Count one group more, inside its transaction, and return its number."""
+        self.number += 1
+        execute(_UPDATE, (_ROW, _encode(self.number)))
+        return self.number
+
     def write(self, number: int) -> None:
-        packed = number.to_bytes(8, "big")
+        packed = _encode(number)
         os.pwrite(self._descriptor, _NUMBER.pack(number, zlib.crc32(packed)), 0)
 
     def check(self, reached: int) -> None:
@@ -66,13 +73,24 @@ class Mark:
         os.close(self._descriptor)
 
 
-def next_number(execute: Callable[[str], apsw.Cursor]) -> int:
-    """Count one group more, inside its transaction."""
-    return int(execute(NEXT_NUMBER).fetchall()[0][0])  # type: ignore[arg-type]  # the column holds integers
-
-
 def check_reached(connection: apsw.Connection, mark: Mark) -> None:
     """Raise `DamagedError` when the database behind `connection` ends before `mark`."""
-    has_table = connection.table_exists("main", "commits")
-    rows = connection.execute(SELECT_NUMBER).fetchall() if has_table else []
-    mark.check(int(rows[0][0]) if rows else 0)  # type: ignore[arg-type]  # the column holds integers
+    found = _number_in(connection) if connection.table_exists("main", "meta") else None
+    mark.check(found or 0)
+
+
+def start_counting(connection: apsw.Connection, mark: Mark) -> None:
+    """Go on from the number in the database, which is made when it is new."""
+    found = _number_in(connection)
+    if found is None:
+        connection.execute(_INSERT, (_ROW, _encode(0)))
+    mark.number = found or 0
+
+
+def _number_in(connection: apsw.Connection) -> int | None:
+    rows = connection.execute(_SELECT, (_ROW,)).fetchall()
+    return int.from_bytes(rows[0][0], "big") if rows else None  # type: ignore[arg-type]  # a blob
+
+
+def _encode(number: int) -> bytes:
+    return number.to_bytes(8, "big")

@@ -17,7 +17,7 @@ from watchword.server.db.sqlite.connection import check_checksums, configure, co
 from watchword.server.db.sqlite.database import Connections, SqliteDatabase
 from watchword.server.db.sqlite.faults import Fault, classify, public_error
 from watchword.server.db.sqlite.lock import DataLock
-from watchword.server.db.sqlite.mark import Mark, check_reached
+from watchword.server.db.sqlite.mark import Mark, check_reached, start_counting
 from watchword.server.db.sqlite.place import check_place, create
 from watchword.server.db.sqlite.schema import migrate
 from watchword.server.db.sqlite.state import ServingState
@@ -74,6 +74,7 @@ async def _open(
         if small:
             await _patiently(lambda: check_whole(writer, path))
         await _patiently(lambda: migrate(writer, now=clock.now(), instance=entropy.bytes(INSTANCE_SIZE)))
+        start_counting(writer, mark)
         connections = Connections(
             writer=writer,
             checkpoints=another(writes=True),

@@ -19,7 +19,7 @@ from watchword.errors import OverloadedError, UnavailableError
 from watchword.server.db.dialect import for_sqlite
 from watchword.server.db.sqlite.checkpoint import Checkpointer
 from watchword.server.db.sqlite.faults import Fault, classify
-from watchword.server.db.sqlite.mark import Mark, next_number
+from watchword.server.db.sqlite.mark import Mark
 from watchword.server.db.sqlite.state import ServingState
 from watchword.server.db.sqlite.worker import Worker
 from watchword.server.db.unit import AuditSink, GuardError, Step, Unit
@@ -69,6 +69,8 @@ class GroupWriter:
     ) -> None:
         self._connection = connection
         self._execute = connection.cursor().execute
+        self._changes = connection.changes
+        self._place = 0
         self._state = state
         self._mark = mark
         self._checkpointer = checkpointer
@@ -147,7 +149,7 @@ class GroupWriter:
                 self.audit.rolled_back()
                 self._execute("begin immediate")
                 kept = self._run_units(taken, careful=True)
-            number = next_number(self._execute) if kept else 0
+            number = self._mark.advance(self._execute) if kept else 0
         except Exception as error:  # noqa: BLE001  # what reaches beyond one unit fails the group
             self._abandon([future for _, future in taken], error)
             return
@@ -194,19 +196,17 @@ class GroupWriter:
         return kept
 
     def _run_plain(self, unit: Unit) -> None:
-        place = 0
         chained = False
         try:
-            for place, step in enumerate(unit.steps):  # noqa: B007  # asked for in the handler
-                self._run_step(step)
+            self._run_steps(unit.steps)
             if unit.events:
+                self._place = len(unit.steps)
                 steps = self.audit.entries(unit.events)
                 chained = True
-                for step in steps:
-                    self._run_step(step)
+                self._run_steps(steps)
         except Exception as error:
             failure = self._judge_unit(error)
-            if chained or self._has_written(unit.steps[: place + 1], error):
+            if chained or self._has_written(unit.steps[: self._place + 1], error):
                 raise _DirtyError from error
             raise failure from error
 
@@ -216,19 +216,17 @@ class GroupWriter:
         if not writes:
             return False
         broke_constraint = not isinstance(error, GuardError) or error.__cause__ is not None
-        return writes[0] is not steps[-1] or (not broke_constraint and self._connection.changes() > 0)
+        return writes[0] is not steps[-1] or (not broke_constraint and self._changes() > 0)
 
     def _run_saved(self, unit: Unit) -> None:
         self._execute("savepoint unit")
         chained = False
         try:
-            for step in unit.steps:
-                self._run_step(step)
+            self._run_steps(unit.steps)
             if unit.events:
                 steps = self.audit.entries(unit.events)
                 chained = True
-                for step in steps:
-                    self._run_step(step)
+                self._run_steps(steps)
         except Exception as error:
             failure = self._judge_unit(error)
             self._execute("rollback to unit")
@@ -244,21 +242,24 @@ class GroupWriter:
             raise error
         return _UnitFailedError(error if isinstance(error, GuardError) else self._state.judge(error))
 
-    def _run_step(self, step: Step) -> None:
-        sql, parameters, guard, rows = step
-        statement = for_sqlite(sql)
-        try:
-            cursor = self._execute(statement.text, parameters)
-        except apsw.ConstraintError as error:
-            if guard is None:
-                raise
-            raise GuardError(guard) from error  # another unit was first: what the guard is there to tell
-        if statement.gives_rows:
-            count = len(cursor.fetchall())  # a statement with `returning` is whole only then
-        elif guard is not None:
-            count = self._connection.changes()
-        if guard is not None and count != rows:
-            raise GuardError(guard)
+    def _run_steps(self, steps: Sequence[Step]) -> None:
+        """Run one step after another; `_place` is where it got to. All in one function: it is the hottest there is."""
+        execute = self._execute
+        for place, (sql, parameters, guard, rows) in enumerate(steps):
+            self._place = place
+            statement = for_sqlite(sql)
+            try:
+                cursor = execute(statement.text, statement.bind(parameters))
+            except apsw.ConstraintError as error:
+                if guard is None:
+                    raise
+                raise GuardError(guard) from error  # another unit was first: what the guard is there to tell
+            if statement.gives_rows:
+                count = len(cursor.fetchall())  # a statement with `returning` is whole only then
+            elif guard is not None:
+                count = self._changes()
+            if guard is not None and count != rows:
+                raise GuardError(guard)
 
     def _commit(self, group: _Group) -> None:
         """On the thread."""
