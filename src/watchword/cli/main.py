@@ -64,21 +64,16 @@ def run(arguments: Sequence[str]) -> ExitCode | int:
         command = typer.main.get_command(make_app())
         code = command.main(list(arguments), prog_name=NAME, standalone_mode=False)
         sys.stdout.flush()
-    except ClickException as error:
-        return _fail_arguments(error, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         note("interrupted")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        return close_quietly()
-    except SystemExit as ended:  # Typer's own answer to a closed pipe
-        if not isinstance(ended.__context__, BrokenPipeError):
+    except (BrokenPipeError, SystemExit) as ended:
+        # Typer answers to a closed pipe with `sys.exit(1)`.
+        if not isinstance(ended, BrokenPipeError) and not isinstance(ended.__context__, BrokenPipeError):
             raise
         return close_quietly()
-    except WatchwordError as error:
-        return fail(error, as_json=as_json)
     except Exception as error:  # noqa: BLE001  # the last resort: no traceback for people
-        return _fail_unexpected(error, as_json=as_json)
+        return _fail(error, as_json=as_json)
     return code if isinstance(code, int) else ExitCode.DONE
 
 
@@ -92,9 +87,13 @@ def _fail_arguments(error: ClickException, *, as_json: bool) -> ExitCode:
     return fail_usage(f"{error.format_message().rstrip('.')}{hint}", as_json=as_json)
 
 
-def _fail_unexpected(error: Exception, *, as_json: bool) -> ExitCode:
-    """The server's parts are an extra of the distribution: say so where they are missing."""
+def _fail(error: Exception, *, as_json: bool) -> ExitCode:
+    if isinstance(error, ClickException):
+        return _fail_arguments(error, as_json=as_json)
+    if isinstance(error, WatchwordError):
+        return fail(error, as_json=as_json)
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith(NAME):
+        # The server's parts are an extra of the distribution.
         missing = f"this needs “{error.name}”, which is not installed: pip install “watchword[server]”"
         return fail_usage(missing, as_json=as_json)
     return fail_internal(error, as_json=as_json)

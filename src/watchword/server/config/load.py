@@ -4,15 +4,19 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from watchword.core.secret import Secret
+from watchword.crypto.keyring import RootKey
 from watchword.errors import InvalidConfigError, MalformedError
 from watchword.server.config.environment import ROOT_KEY_VARIABLE, take, wipe
 from watchword.server.config.fields import BY_KEY, FIELDS, Field
 from watchword.server.config.file import ConfigFile, read_file
 from watchword.server.config.model import Config, LimitsConfig, LogConfig, PasswordsConfig
 from watchword.server.config.problems import ConfigProblem, InvalidSettingsError
+from watchword.server.data_directory import check_data_directory
 
 FILE_NAME: Final = "watchword.toml"
 FILE_VARIABLE: Final = "WATCHWORD_CONFIG"
@@ -173,10 +177,38 @@ def _check_together(settings: Mapping[str, Setting], sources: _Sources) -> Itera
             detail=f"must be given, since {listen.value} (listen) is not loopback: how do callers name this server?",
         )
     yield from _check_secret_in_file(settings.get("database"), sources.file)
-    if ROOT_KEY_VARIABLE in sources.environ and not sources.environ[ROOT_KEY_VARIABLE].strip():
-        yield ConfigProblem(key=ROOT_KEY_VARIABLE, place="", detail="is empty; remove it, or set the key")
+    yield from _check_data(settings.get("data"))
+    yield from _check_driver(settings.get("database"))
+    if ROOT_KEY_VARIABLE in sources.environ:
+        yield from _check_root_key(sources.environ[ROOT_KEY_VARIABLE])
     elif "data" in settings and "root_key_file" in settings:
         yield from _check_root_key_file(settings)
+
+
+def _check_data(data: Setting | None) -> Iterator[ConfigProblem]:
+    if data is None or not os.path.lexists(data.value):
+        return  # the first start makes it
+    try:
+        check_data_directory(data.value)
+    except InvalidConfigError as error:
+        yield ConfigProblem(key=data.field.key, place=data.place, detail=error.detail)
+
+
+def _check_driver(database: Setting | None) -> Iterator[ConfigProblem]:
+    if database is not None and database.value is not None and find_spec("asyncpg") is None:
+        detail = "PostgreSQL needs asyncpg, which is not installed: pip install “watchword[postgres]”"
+        yield ConfigProblem(key=database.field.key, place=database.place, detail=detail)
+
+
+def _check_root_key(text: str) -> Iterator[ConfigProblem]:
+    if not text.strip():
+        detail = "is empty; remove it, or set the key"
+        yield ConfigProblem(key=ROOT_KEY_VARIABLE, place="", detail=detail)
+        return
+    try:
+        RootKey.parse(Secret(text.encode(errors="replace")))
+    except InvalidConfigError as error:
+        yield ConfigProblem(key=ROOT_KEY_VARIABLE, place="", detail=error.detail)
 
 
 def _check_secret_in_file(database: Setting | None, file: ConfigFile | None) -> Iterator[ConfigProblem]:

@@ -153,3 +153,18 @@ def test_fault_N5_a_file_of_another_user_is_refused(tmp_path):
     os.chown(file, 65534, 65534)
     with pytest.raises(InvalidConfigError, match="others can change"):
         load_config(environ={}, file=file)
+
+
+@pytest.mark.parametrize("key", ["00" * 32, "nonsense", "61" * 31, "\udcff"])
+def test_fault_N5_a_root_key_that_is_none_or_a_default_is_refused_without_repeating_it(tmp_path, key):
+    detail = refusal(tmp_path, "", environ={"WATCHWORD_ROOT_KEY": key})
+    assert detail.startswith("WATCHWORD_ROOT_KEY: ")
+    assert key not in detail
+
+
+def test_fault_N5_a_data_directory_that_others_may_enter_is_refused_before_anything_starts(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    data.chmod(0o755)
+    with pytest.raises(InvalidConfigError, match=r"data \(--data\): .*chmod 700"):
+        load_config(environ={}, flags={"data": str(data)})

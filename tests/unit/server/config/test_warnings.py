@@ -1,5 +1,6 @@
 """What is worth a second thought, and stops no start."""
 
+import hashlib
 import ssl
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def test_a_variable_that_means_nothing_is_pointed_at(tmp_path):
 
 
 def test_a_root_key_in_the_environment_is_said_to_stay(tmp_path):
-    text = warnings(tmp_path, ROOT_KEY="planted-root-key")
+    key = hashlib.sha256(b"a root key").hexdigest()
+    text = warnings(tmp_path, ROOT_KEY=key)
     assert "WATCHWORD_ROOT_KEY" in text
-    assert "planted" not in text
+    assert key not in text
