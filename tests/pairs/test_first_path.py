@@ -92,7 +92,9 @@ async def test_the_recovery_key_opens_every_version_of_the_chest(tmp_path: Path)
         await world.run(
             account.change_password(here, "anna", new, to=world.recipient(), entropy=world.client_entropy)
         )
-        row = await world.core.database.fetch_one("select version, sealed, recovery_wrapped from chests", {})
+        row = await world.core.database.fetch_one(
+            "select version, sealed, recovery_wrapped from chests natural join chest_keys", {}
+        )
         assert row is not None
         version, sealed, wrapped = row
         assert isinstance(version, int)

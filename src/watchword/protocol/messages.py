@@ -109,8 +109,6 @@ class WrappedChest(Message, frozen=True):
     version: int
     sealed: str
     wrapped_key: str
-    recovery_key: str
-    archive_generation: int
 
 
 class SessionBody(Message, frozen=True):

@@ -40,6 +40,8 @@ class Account:
     level: int
     state: AccountState
     password_version: int
+    client_key_seed: bytes
+    """Of the current password; its version is `password_version`."""
     created_at: Instant
     updated_at: Instant
 
@@ -77,8 +79,6 @@ class LoginRecord:
     login: Login
     account: Account
     chest: WrappedChest
-    seed: bytes
-    seed_version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

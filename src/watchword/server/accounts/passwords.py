@@ -19,7 +19,7 @@ from watchword.crypto.passwords import (
     make_verifier,
     scheme_of,
 )
-from watchword.errors import DamagedError
+from watchword.errors import DamagedError, WatchwordError
 from watchword.server.logs import get_log
 
 _log: Final = get_log("accounts")
@@ -76,7 +76,9 @@ class PasswordChecker:
         own = self._scheme_of(verifier)
         try:
             good = check_verifier(
-                verifier or dummy_verifier(own, versions=versions), login_secret, peppers=self._subkey
+                dummy_verifier(own, versions=versions) if verifier is None else verifier,
+                login_secret,
+                peppers=self._subkey,
             )
         except DamagedError as error:  # outwardly a wrong password; the operator is told
             _log.fault("passwords.verifier_damaged", error)
@@ -88,7 +90,7 @@ class PasswordChecker:
     def _scheme_of(self, verifier: bytes | None) -> ServerHash:
         """The scheme whose check stands first; today's for a name that nobody has, and for what does not parse."""
         try:
-            return scheme_of(verifier) if verifier else self._scheme
+            return self._scheme if verifier is None else scheme_of(verifier)
         except DamagedError:
             return self._scheme
 
@@ -98,7 +100,12 @@ class PasswordChecker:
         return make_verifier(self._scheme, login_secret, pepper=pepper, entropy=self._entropy)
 
     def _subkey(self, version: int) -> Secret:
+        """Raises `LookupError` for a version that is gone: the verifier is of no use, whoever asks."""
         found = self._subkeys.get(version)
         if found is None:
-            found = self._subkeys[version] = derive(self._find_pepper(version), Label.PEPPER)
+            try:
+                pepper = self._find_pepper(version)
+            except WatchwordError:
+                raise LookupError(version) from None
+            found = self._subkeys[version] = derive(pepper, Label.PEPPER)
         return found

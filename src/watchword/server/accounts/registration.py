@@ -113,7 +113,9 @@ class RegistrationService:
             unit.add(_NEVER, {}, guard=reason or "form")
             await self._commit(unit)
             raise RefusedError(reason or "form")
-        account = self._account(candidate, level, context.now)
+        account = self._account(
+            candidate, level, seed_of_verifier(verifiers[LoginKind.USERNAME]), context.now
+        )
         self._store(unit, account, candidate, verifiers, opened.payload)
         token = self._credentials.issue(unit, account.id, context.now)
         unit.note(_registered(account, context, invited=candidate.invite is not None))
@@ -164,15 +166,18 @@ class RegistrationService:
         self._accounts.claim_invite(unit, found.id, found.verifier, now)
         return found.level, ""
 
-    async def _verifiers(self, payload: RegisterPayload) -> list[bytes]:
+    async def _verifiers(self, payload: RegisterPayload) -> dict[LoginKind, bytes]:
         """One for each login that was sent, whether or not the registration will stand."""
         try:
-            secrets = [Secret(decode_b64u_sized(split.login_secret, KEY_SIZE)) for split in payload.logins]
+            secrets = [
+                (LoginKind(split.kind), Secret(decode_b64u_sized(split.login_secret, KEY_SIZE)))
+                for split in payload.logins
+            ]
         except MalformedError:
             raise RefusedError("form") from None
-        return [await self._passwords.make(secret) for secret in secrets]
+        return {kind: await self._passwords.make(secret) for kind, secret in secrets}
 
-    def _account(self, candidate: _Candidate, level: int, now: Instant) -> Account:
+    def _account(self, candidate: _Candidate, level: int, seed: bytes, now: Instant) -> Account:
         return Account(
             id=AccountId.new(now, self._entropy),
             username=candidate.username.text,
@@ -184,6 +189,7 @@ class RegistrationService:
             level=level,
             state=AccountState.ACTIVE,
             password_version=1,
+            client_key_seed=seed,
             created_at=now,
             updated_at=now,
         )
@@ -193,12 +199,9 @@ class RegistrationService:
         unit: Unit,
         account: Account,
         candidate: _Candidate,
-        verifiers: list[bytes],
+        verifiers: Mapping[LoginKind, bytes],
         payload: RegisterPayload,
     ) -> None:
-        by_kind = {
-            LoginKind(split.kind): verifier for split, verifier in zip(payload.logins, verifiers, strict=True)
-        }
         keys = {
             LoginKind.USERNAME: parse_identifier(candidate.username.text).key,
             LoginKind.EMAIL: parse_identifier(candidate.email.text).key if candidate.email else "",
@@ -210,7 +213,7 @@ class RegistrationService:
                 kind=kind,
                 salt=split.salt,
                 params=split.params,
-                verifier=by_kind[kind],
+                verifier=verifiers[kind],
                 wrapped_chest_key=split.wrapped_chest_key,
             )
             for kind, split in candidate.splits.items()
@@ -220,7 +223,7 @@ class RegistrationService:
         )
         for skeleton in candidate.username.lookalikes - {account.skeleton}:
             self._accounts.require_no_lookalike(unit, skeleton)
-        self._accounts.insert(unit, account, logins, chest, seed_of_verifier(by_kind[LoginKind.USERNAME]))
+        self._accounts.insert(unit, account, logins, chest)
 
     async def _record_refusal(
         self, reason: str, opened: Opened[RegisterPayload] | None, context: RequestContext

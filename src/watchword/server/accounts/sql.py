@@ -21,22 +21,20 @@ from watchword.server.db.unit import Database, Row, Unit
 
 ACCOUNT_COLUMNS: Final = (
     "a.id, a.username, a.name_key, a.skeleton, a.display_name, a.email, a.email_key, a.level, a.state,"
-    " a.password_version, a.created_at, a.updated_at"
+    " a.password_version, a.client_key_seed, a.created_at, a.updated_at"
 )
 _FIND: Final = f"select {ACCOUNT_COLUMNS} from accounts a where a.id = :id"  # noqa: S608  # constants only, as below
 _FIND_BY_NAME: Final = f"select {ACCOUNT_COLUMNS} from accounts a where a.name_key = :name_key"  # noqa: S608
 _LIST: Final = f"select {ACCOUNT_COLUMNS} from accounts a where a.id > :after order by a.id limit :limit"  # noqa: S608
 _FIND_LOGIN: Final = (
     f"select {ACCOUNT_COLUMNS}, l.identifier_key, l.kind, l.salt, l.memory_kib, l.passes, l.lanes, l.verifier,"  # noqa: S608
-    " l.wrapped_chest_key, c.version, c.sealed, c.recovery_key, c.archive_generation, s.version, s.seed"
+    " l.wrapped_chest_key, c.version, c.sealed"
     " from logins l join accounts a on a.id = l.account_id join chests c on c.account_id = a.id"
-    " join client_key_seeds s on s.account_id = a.id and s.retired_at is null"
     " where l.identifier_key = :identifier_key"
 )
 _FIND_SALT: Final = (
     "select salt, memory_kib, passes, lanes from logins where identifier_key = :identifier_key"
 )
-_FIND_SEED: Final = "select version, seed from client_key_seeds where account_id = :id and retired_at is null"
 _SCHEMES: Final = "select distinct substr(verifier, 1, 1) from logins"
 _FIND_INVITE: Final = (
     "select id, verifier, level, note, created_at, expires_at, used_at from invites where id = :id"
@@ -56,41 +54,42 @@ _INSERT_INVITE: Final = (
 _LOOKALIKE: Final = "select 1 from accounts where skeleton = :skeleton"
 _INSERT: Final = (
     "insert into accounts (id, username, name_key, skeleton, display_name, email, email_key, level, state,"
-    " password_version, created_at, updated_at) values (:id, :username, :name_key, :skeleton, :display_name, :email,"
-    " :email_key, :level, :state, :password_version, :created_at, :updated_at) on conflict do nothing"
+    " password_version, client_key_seed, created_at, updated_at) values (:id, :username, :name_key, :skeleton,"
+    " :display_name, :email, :email_key, :level, :state, :password_version, :client_key_seed, :created_at,"
+    " :updated_at) on conflict do nothing"
 )
 _INSERT_LOGIN: Final = (
     "insert into logins (identifier_key, account_id, kind, salt, memory_kib, passes, lanes, verifier,"
     " wrapped_chest_key) values (:identifier_key, :account_id, :kind, :salt, :memory_kib, :passes, :lanes, :verifier,"
     " :wrapped_chest_key) on conflict do nothing"
 )
-_INSERT_SEED: Final = (
-    "insert into client_key_seeds (account_id, version, seed, created_at) values (:id, :version, :seed, :now)"
-)
 _RETIRE_SEED: Final = (
-    "update client_key_seeds set retired_at = :now where account_id = :id and retired_at is null"
+    "insert into retired_seeds (account_id, version, seed, retired_at) values (:id, :version, :seed, :now)"
 )
-_INSERT_CHEST: Final = (
-    "insert into chests (account_id, version, identity_key, archive_key, archive_generation, sealed, recovery_key,"
-    " recovery_wrapped, recovery_verifier) values (:id, :version, :identity_key, :archive_key, :archive_generation,"
-    " :sealed, :recovery_key, :recovery_wrapped, :recovery_verifier)"
+_INSERT_CHEST: Final = "insert into chests (account_id, version, sealed) values (:id, :version, :sealed)"
+_INSERT_CHEST_KEYS: Final = (
+    "insert into chest_keys (account_id, identity_key, archive_key, archive_generation, recovery_key,"
+    " recovery_wrapped, recovery_verifier) values (:id, :identity_key, :archive_key, :archive_generation,"
+    " :recovery_key, :recovery_wrapped, :recovery_verifier)"
+)
+_REPLACE_CHEST: Final = (
+    "update chests set version = :version, sealed = :sealed where account_id = :id and version = :version - 1"
 )
 # The recovery key and its verifier stay as they were: a new password does not make a new recovery key.
-_REPLACE_CHEST: Final = (
-    "update chests set version = :version, archive_key = :archive_key, archive_generation = :archive_generation,"
-    " sealed = :sealed, recovery_wrapped = :recovery_wrapped"
-    " where account_id = :id and version = :version - 1 and identity_key = :identity_key"
+_REPLACE_CHEST_KEYS: Final = (
+    "update chest_keys set archive_key = :archive_key, archive_generation = :archive_generation,"
+    " recovery_wrapped = :recovery_wrapped where account_id = :id and identity_key = :identity_key"
     " and recovery_key = :recovery_key"
 )
 _REQUIRE_CURRENT: Final = (
     "select 1 from accounts where id = :id and state = 'active'"
-    " and password_version = :password_version{for_update}"
+    " and password_version = :password_version {for_update}"
 )
 _REPLACE_VERIFIER: Final = (
     "update logins set verifier = :new where identifier_key = :identifier_key and verifier = :old"
 )
 _ADVANCE_VERSION: Final = (
-    "update accounts set password_version = :password_version + 1, updated_at = :now"
+    "update accounts set password_version = :password_version + 1, client_key_seed = :seed, updated_at = :now"
     " where id = :id and state = 'active' and password_version = :password_version"
 )
 _REPLACE_LOGIN: Final = (
@@ -132,13 +131,6 @@ class SQLAccountStore:
         rows = await self._database.fetch_all(_LIST, {"after": after.value if after else b"", "limit": limit})
         return [read_account(Columns(row)) for row in rows]
 
-    async def find_seed(self, account_id: AccountId) -> tuple[int, bytes] | None:
-        row = await self._database.fetch_one(_FIND_SEED, {"id": account_id.value})
-        if row is None:
-            return None
-        columns = Columns(row)
-        return columns.integer(), columns.blob()
-
     async def schemes_in_use(self) -> set[ServerHash]:
         rows = await self._database.fetch_all(_SCHEMES, {})
         return {scheme_numbered(Columns(row).blob()[0]) for row in rows}
@@ -157,9 +149,7 @@ class SQLAccountStore:
     def require_no_lookalike(self, unit: Unit, skeleton: str) -> None:
         unit.add(_LOOKALIKE, {"skeleton": skeleton}, guard="name", rows=0)
 
-    def insert(
-        self, unit: Unit, account: Account, logins: Sequence[Login], chest: StoredChest, seed: bytes
-    ) -> None:
+    def insert(self, unit: Unit, account: Account, logins: Sequence[Login], chest: StoredChest) -> None:
         unit.add(
             _INSERT,
             {
@@ -173,6 +163,7 @@ class SQLAccountStore:
                 "level": account.level,
                 "state": account.state.value,
                 "password_version": account.password_version,
+                "client_key_seed": account.client_key_seed,
                 "created_at": account.created_at,
                 "updated_at": account.updated_at,
             },
@@ -180,12 +171,10 @@ class SQLAccountStore:
         )
         for login in logins:
             unit.add(_INSERT_LOGIN, _login_parameters(login), guard="name")
+        unit.add(_INSERT_CHEST, _chest_parameters(account.id, chest))
         unit.add(
-            _INSERT_SEED, {"id": account.id.value, "version": 1, "seed": seed, "now": account.created_at}
-        )
-        unit.add(
-            _INSERT_CHEST,
-            {**_chest_parameters(account.id, chest), "recovery_verifier": chest.recovery_verifier},
+            _INSERT_CHEST_KEYS,
+            {**_chest_key_parameters(account.id, chest), "recovery_verifier": chest.recovery_verifier},
         )
 
     def insert_invite(self, unit: Unit, invite: Invite) -> None:
@@ -223,16 +212,26 @@ class SQLAccountStore:
     ) -> None:
         unit.add(
             _ADVANCE_VERSION,
-            {"id": account.id.value, "password_version": account.password_version, "now": now},
+            {
+                "id": account.id.value,
+                "password_version": account.password_version,
+                "seed": seed,
+                "now": now,
+            },
             guard="account",
         )
         unit.add(_REPLACE_CHEST, _chest_parameters(account.id, chest), guard="chest")
+        unit.add(_REPLACE_CHEST_KEYS, _chest_key_parameters(account.id, chest), guard="chest")
         for login in logins:
             unit.add(_REPLACE_LOGIN, _login_parameters(login), guard="login")
-        unit.add(_RETIRE_SEED, {"id": account.id.value, "now": now})
         unit.add(
-            _INSERT_SEED,
-            {"id": account.id.value, "version": account.password_version + 1, "seed": seed, "now": now},
+            _RETIRE_SEED,
+            {
+                "id": account.id.value,
+                "version": account.password_version,
+                "seed": account.client_key_seed,
+                "now": now,
+            },
         )
 
     def set_level(self, unit: Unit, account_id: AccountId, level: int, now: Instant) -> None:
@@ -260,13 +259,15 @@ def _login_parameters(login: Login) -> dict[str, int | str | bytes]:
 
 
 def _chest_parameters(account_id: AccountId, chest: StoredChest) -> dict[str, int | str | bytes]:
+    return {"id": account_id.value, "version": chest.body.version, "sealed": chest.body.sealed}
+
+
+def _chest_key_parameters(account_id: AccountId, chest: StoredChest) -> dict[str, int | str | bytes]:
     return {
         "id": account_id.value,
-        "version": chest.body.version,
         "identity_key": chest.body.identity_key,
         "archive_key": chest.body.archive_key,
         "archive_generation": chest.body.archive_generation,
-        "sealed": chest.body.sealed,
         "recovery_key": chest.body.recovery_key,
         "recovery_wrapped": chest.body.recovery_wrapped,
     }
@@ -284,6 +285,7 @@ def read_account(columns: Columns) -> Account:
         level=columns.integer(),
         state=AccountState(columns.text()),
         password_version=columns.integer(),
+        client_key_seed=columns.blob(),
         created_at=columns.instant(),
         updated_at=columns.instant(),
     )
@@ -306,15 +308,9 @@ def _login_record(row: Row) -> LoginRecord:
         wrapped_chest_key=columns.text(),
     )
     chest = WrappedChest(
-        version=columns.integer(),
-        sealed=columns.text(),
-        wrapped_key=login.wrapped_chest_key,
-        recovery_key=columns.text(),
-        archive_generation=columns.integer(),
+        version=columns.integer(), sealed=columns.text(), wrapped_key=login.wrapped_chest_key
     )
-    return LoginRecord(
-        login=login, account=account, chest=chest, seed_version=columns.integer(), seed=columns.blob()
-    )
+    return LoginRecord(login=login, account=account, chest=chest)
 
 
 def _invite(columns: Columns) -> Invite:

@@ -12,17 +12,13 @@ from watchword.server.db.unit import Unit
 
 class AccountStore(Protocol):
     async def find_login(self, identifier_key: str) -> LoginRecord | None:
-        """The login, its account, chest and current seed, in one read."""
+        """The login, its account and chest, in one read."""
         ...
 
     async def find_salt(self, identifier_key: str) -> tuple[bytes, StretchParams] | None: ...
     async def find(self, account_id: AccountId) -> Account | None: ...
     async def find_by_name(self, name_key: str) -> Account | None: ...
     async def page(self, *, after: AccountId | None, limit: int) -> list[Account]: ...
-    async def find_seed(self, account_id: AccountId) -> tuple[int, bytes] | None:
-        """Version and bytes of the current client key seed."""
-        ...
-
     async def schemes_in_use(self) -> set[ServerHash]:
         """Schemes of all stored verifiers; a scan, for start-up."""
         ...
@@ -38,9 +34,7 @@ class AccountStore(Protocol):
         """Guard "name": no account has this skeleton."""
         ...
 
-    def insert(
-        self, unit: Unit, account: Account, logins: Sequence[Login], chest: StoredChest, seed: bytes
-    ) -> None:
+    def insert(self, unit: Unit, account: Account, logins: Sequence[Login], chest: StoredChest) -> None:
         """Guard "name": no account has this name key, skeleton or e-mail key."""
         ...
 

@@ -10,7 +10,7 @@ from watchword.core.ids import DeviceId
 from watchword.crypto.aead import VersionedKey
 from watchword.crypto.device_keys import DeviceVerifyingKey
 from watchword.crypto.hpke import SealingPublicKey, Suite
-from watchword.errors import ConflictError, DamagedError, MalformedError, RefusedError, SignatureError
+from watchword.errors import ConflictError, MalformedError, RefusedError, SignatureError
 from watchword.protocol.device_proof import check_device_proof
 from watchword.protocol.envelope import Purpose
 from watchword.protocol.messages import (
@@ -29,7 +29,7 @@ from watchword.server.devices.credentials import EnrolmentCredentials
 from watchword.server.devices.model import MAX_DEVICES, REPEAT_WINDOW, Device, EnrolmentCredential
 from watchword.server.devices.store import DeviceStore
 from watchword.server.sealed import Opened, SealedDoor
-from watchword.server.sessions.grants import Seed, SessionGranter
+from watchword.server.sessions.grants import SessionGranter
 
 _KEY_SIZE = 32
 _NAME_LIMIT = 100
@@ -161,9 +161,6 @@ class EnrolmentService:
         credential: EnrolmentCredential,
         context: RequestContext,
     ) -> EnrolAnswer:
-        seed = await self._accounts.find_seed(account.id)
-        if seed is None:
-            raise DamagedError("an account without a client key seed")
         session = self._granter.open(unit, device.id, account, context, credential.auth_time)
         unit.note(
             AuditEvent(
@@ -185,9 +182,7 @@ class EnrolmentService:
             if error.guard == "credential" and credential.used_at is None:
                 raise ConflictError("the same enrolment arrived twice at once: send it again") from None
             raise RefusedError(f"guard_{error.guard}") from None
-        grant = self._granter.grant(
-            session, device, account, Seed(version=seed[0], value=seed[1]), context.now
-        )
+        grant = self._granter.grant(session, device, account, context.now)
         return EnrolAnswer(
             account=account.body(),
             device=str(device.id),

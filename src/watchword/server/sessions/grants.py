@@ -1,7 +1,6 @@
 """Granting a session to a device: the rows, and what the device is told once they are on disk."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from watchword.core.clock import Instant, later
@@ -36,14 +35,6 @@ class APITokens(Protocol):
     """Whoever issues access tokens, which are made of sessions and so stand above them."""
 
     def issue_for_api(self, account: Account, session: Session, now: Instant) -> APIToken: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seed:
-    """The account's current client key seed."""
-
-    version: int
-    value: bytes
 
 
 class SessionGranter:
@@ -93,24 +84,22 @@ class SessionGranter:
         """Guard "session": the device is still signed in."""
         self._store.require_live(unit, device_id, now)
 
-    def grant(
-        self, session: Session, device: Device, account: Account, seed: Seed, now: Instant
-    ) -> SessionGrant:
+    def grant(self, session: Session, device: Device, account: Account, now: Instant) -> SessionGrant:
         """What the device is told: tokens, and its client key under the current password."""
         token = self._tokens.issue_for_api(account, session, now)
-        client_key = self.client_key(device, seed)
+        client_key = self.client_key(device, account)
         return SessionGrant(
             session=session.body(current=session.id),
             sign_in_token=self.sign_in_token(session, session.counter),
             access_token=token.text,
             access_token_expires_at=token.expires_at,
             client_key=encode_b64u(client_key.reveal()),
-            seed_version=seed.version,
+            seed_version=account.password_version,
         )
 
-    def client_key(self, device: Device, seed: Seed) -> Secret:
+    def client_key(self, device: Device, account: Account) -> Secret:
         return self._client_keys.client_key(
-            device.id, generation_version=device.generation_version, seed=seed.value
+            device.id, generation_version=device.generation_version, seed=account.client_key_seed
         )
 
     def sign_in_token(self, session: Session, counter: int) -> str:

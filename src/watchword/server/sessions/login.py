@@ -25,7 +25,7 @@ from watchword.server.devices.credentials import EnrolmentCredentials
 from watchword.server.devices.model import TEMPORARY_TOKEN_LIFE, Device
 from watchword.server.devices.store import DeviceStore
 from watchword.server.sealed import Opened, SealedDoor
-from watchword.server.sessions.grants import Seed, SessionGranter
+from watchword.server.sessions.grants import SessionGranter
 
 
 class LoginService:
@@ -115,14 +115,13 @@ class LoginService:
         self, unit: Unit, record: LoginRecord, device: Device, context: RequestContext
     ) -> LoginAnswer:
         session = self._granter.open(unit, device.id, record.account, context, context.now)
-        seed = Seed(version=record.seed_version, value=record.seed)
         facts = {"device": str(device.id), "session": str(session.id), "outcome": "session"}
         self._note_success(unit, record, context, facts)
         return LoginAnswer(
             account=record.account.body(),
             chest=record.chest,
             server_time=context.now,
-            grant=self._granter.grant(session, device, record.account, seed, context.now),
+            grant=self._granter.grant(session, device, record.account, context.now),
         )
 
     def _temporary_token(self, unit: Unit, record: LoginRecord, context: RequestContext) -> LoginAnswer:

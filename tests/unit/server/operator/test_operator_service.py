@@ -119,7 +119,7 @@ async def test_resuming_an_account_that_is_not_suspended_ends_nothing(world):
     assert await status_of(world, ada.access_token) == 200
 
 
-TABLES = ("accounts", "logins", "client_key_seeds", "chests", "devices", "sessions", "enrolment_credentials")
+TABLES = ("accounts", "logins", "retired_seeds", "chests", "devices", "sessions", "enrolment_credentials")
 
 
 async def rows(world: World) -> dict[str, int]:

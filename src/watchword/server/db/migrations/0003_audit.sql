@@ -12,4 +12,4 @@ create table audit_entries (
     previous_mac {blob} not null,
     mac {blob} not null,
     primary key (node, seq)
-);
+) {clustered};

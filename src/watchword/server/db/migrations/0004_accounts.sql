@@ -10,9 +10,10 @@ create table accounts (
     level {bigint} not null,
     state {text} not null,
     password_version {bigint} not null,
+    client_key_seed {blob} not null,
     created_at {bigint} not null,
     updated_at {bigint} not null
-);
+) {clustered};
 
 -- One row for each login identifier ("u:" name key, "e:" e-mail key): each has its own salt and verifier.
 create table logins (
@@ -25,26 +26,31 @@ create table logins (
     lanes {bigint} not null,
     verifier {blob} not null,
     wrapped_chest_key {text} not null
-);
+) {clustered};
 create index logins_by_account on logins (account_id);
 
--- Client key seeds: SHA-256 of the verifier as it was when the password was set; versioned, retired on change.
-create table client_key_seeds (
+-- Client key seeds of earlier passwords, by password version; the current one stands in the account. A seed is SHA-256
+-- of the verifier as it was when the password was set.
+create table retired_seeds (
     account_id {blob} not null references accounts (id) on delete cascade,
     version {bigint} not null,
     seed {blob} not null,
-    created_at {bigint} not null,
-    retired_at {bigint},
+    retired_at {bigint} not null,
     primary key (account_id, version)
-);
+) {clustered};
 
+-- What every login answers with, apart from what few ever ask for.
 create table chests (
     account_id {blob} primary key references accounts (id) on delete cascade,
     version {bigint} not null,
+    sealed {text} not null
+);
+
+create table chest_keys (
+    account_id {blob} primary key references accounts (id) on delete cascade,
     identity_key {text} not null,
     archive_key {text} not null,
     archive_generation {bigint} not null,
-    sealed {text} not null,
     recovery_key {text} not null,
     recovery_wrapped {text} not null,
     recovery_verifier {blob} not null
@@ -59,4 +65,4 @@ create table invites (
     created_at {bigint} not null,
     expires_at {bigint} not null,
     used_at {bigint}
-);
+) {clustered};

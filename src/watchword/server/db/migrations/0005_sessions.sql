@@ -25,7 +25,7 @@ create table sessions (
     address {text} not null,
     user_agent {text} not null,
     ended_at {bigint}
-);
+) {clustered};
 create index sessions_by_account on sessions (account_id);
 create index sessions_by_device on sessions (device_id);
 
@@ -40,6 +40,6 @@ create table enrolment_credentials (
     used_at {bigint},
     signing_key {blob},
     device_id {blob}
-);
+) {clustered};
 create index enrolment_credentials_by_account on enrolment_credentials (account_id);
 create index enrolment_credentials_by_expiry on enrolment_credentials (expires_at);
