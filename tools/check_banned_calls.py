@@ -246,8 +246,17 @@ def check_tree(root: Path, files: Iterable[str]) -> list[Finding]:
 
 
 def tracked_files(root: Path) -> list[str]:
-    """What git keeps, and what is new and not ignored."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    """What git keeps, and what is new and not ignored. The clone may belong to another user than we run as."""
+    command = [
+        "git",
+        "-c",
+        "safe.directory=*",
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]
     listed = subprocess.run(command, cwd=root, check=True, capture_output=True)
     return sorted(set(listed.stdout.decode().split("\0")) - {""})
 

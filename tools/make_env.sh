@@ -20,10 +20,10 @@ if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c '' 2>/dev/null; then
         exit 1
     fi
 fi
-say "installing the environment into $venv (first time only)"
+say "installing the environment into $venv"
 if [ ! -x "$venv/bin/uv" ]; then
     run "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 fi
 uv=("$venv/bin/uv" --quiet)
-VIRTUAL_ENV=$PWD/$venv run "${uv[@]}" pip install --require-hashes -r requirements/bootstrap.txt -r requirements/dev.txt
+VIRTUAL_ENV=$PWD/$venv run "${uv[@]}" pip sync --require-hashes requirements/bootstrap.txt requirements/dev.txt
 VIRTUAL_ENV=$PWD/$venv run "${uv[@]}" pip install --no-deps --no-build-isolation -e .
