@@ -15,7 +15,8 @@ from tests.kits.bad_disk import READ, put
 from tests.kits.ledger import INSERT, Ledger, Load, Sequencer, attach
 from tests.kits.postgres_proxy import Cut, Proxy, proxied
 
-from watchword.errors import InvalidConfigError, UnavailableError
+from watchword.errors import ConflictError, InvalidConfigError, UnavailableError
+from watchword.server.db.postgres import connection, writer
 from watchword.server.db.unit import AuditedDatabase, Unit
 from watchword.testing.counts import count
 from watchword.testing.databases import PostgresServer, opened
@@ -32,6 +33,13 @@ def own_server() -> Iterator[PostgresServer]:
     server.start()
     yield server
     server.remove()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorter bounds where it is not the bound that is tested."""
+    monkeypatch.setattr(writer, "_PATIENCE", 0.8)
+    monkeypatch.setitem(connection.SETTINGS, "lock_timeout", "500")
 
 
 async def admin(server: PostgresServer) -> asyncpg.Connection:
@@ -127,6 +135,7 @@ async def test_fault_M12_a_connection_cut_in_the_commit_is_answered_truthfully(
         assert sequencer.durable == len(rows)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_fault_M12_an_outcome_that_cannot_be_found_out_is_called_unknown(
     postgres_server: PostgresServer, postgres_url: str
 ) -> None:
@@ -147,6 +156,7 @@ async def test_fault_M12_an_outcome_that_cannot_be_found_out_is_called_unknown(
         assert await exists(postgres_url, "unknown")
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_fault_M12_no_connection_left_is_unavailable_and_recovers(own_server: PostgresServer) -> None:
     url = own_server.new()
     keeper = await admin(own_server)
@@ -170,6 +180,7 @@ async def test_fault_M12_no_connection_left_is_unavailable_and_recovers(own_serv
     await keeper.close()
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_fault_M12_a_lock_held_elsewhere_refuses_its_unit_alone(postgres_url: str) -> None:
     async with opened(postgres_url) as database:
         await database.commit(put("held"))
@@ -252,6 +263,19 @@ async def test_a_batch_that_moves_one_row_twice_moves_it_twice(postgres_url: str
             units.append(unit)
         await asyncio.gather(*(database.commit(unit) for unit in units))
         assert await database.fetch_one("select n from tally", {}) == (100,)
+
+
+async def test_one_bad_unit_among_many_is_found_without_hurting_them(postgres_url: str) -> None:
+    async with opened(postgres_url) as database:
+        await database.commit(put("taken"))
+        units = [put(f"n{n}") for n in range(200)]
+        units[77] = put("taken")
+        outcomes = await asyncio.gather(*(database.commit(unit) for unit in units), return_exceptions=True)
+        assert [n for n, outcome in enumerate(outcomes) if outcome is not None] == [77]
+        assert isinstance(outcomes[77], ConflictError)
+        row = await database.fetch_one("select count(*) from commits", {})
+        assert row is not None
+        assert int(row[0] or 0) < 25  # transactions, not one for each unit
 
 
 async def test_a_missing_database_is_a_matter_of_configuration(postgres_server: PostgresServer) -> None:
