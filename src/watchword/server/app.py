@@ -4,8 +4,8 @@ bind -> open the core -> assemble -> serve (with upkeep beside it) -> stop: fini
 """
 
 import asyncio
-import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -19,14 +19,15 @@ from watchword.server.assembly import Services, assemble, operator_service
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.banner import banner
 from watchword.server.config import Config
+from watchword.server.control.server import serve_control
 from watchword.server.core import Core, open_core
-from watchword.server.data_directory import prepare_data_directory
+from watchword.server.data_directory import check_data_directory, prepare_data_directory
 from watchword.server.db.unit import Unit
 from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
 from watchword.server.http.hosts import HostPolicy
 from watchword.server.http.serve import Address, bind, run, serve
-from watchword.server.http.tls import make_tls_context
+from watchword.server.http.tls import load_certificate, make_tls_context
 from watchword.server.logs import configure_logs, get_log
 from watchword.server.operator.service import OperatorService
 
@@ -45,9 +46,8 @@ def run_server(config: Config) -> None:
 @asynccontextmanager
 async def open_operator(config: Config) -> AsyncIterator[OperatorService]:
     """The operator's use cases on the data itself, while no server runs. Raises as `open_core`."""
-    origin = config.resolve_origin(_last_port(config))
-    clock, entropy = SystemClock(), SystemEntropy()
-    async with open_core(config, origin=origin, clock=clock, entropy=entropy) as core:
+    check_data_directory(config.data)
+    async with open_core(config, origin=None, clock=SystemClock(), entropy=SystemEntropy()) as core:
         core.checkpointer.start()
         yield operator_service(core)
         core.checkpointer.tick()
@@ -55,6 +55,7 @@ async def open_operator(config: Config) -> AsyncIterator[OperatorService]:
 
 async def _serve(config: Config, clock: Clock, entropy: Entropy) -> None:
     prepare_data_directory(config.data)
+    config.address_file.unlink(missing_ok=True)  # a killed server's: nobody listens there
     listen = bind(config.listen.host, config.listen.port)
     async with AsyncExitStack() as stack:
         stack.callback(listen.close)
@@ -91,7 +92,8 @@ async def _run(core: Core, services: Services, listen: socket.socket) -> None:
         ready=lambda: _ready(core),
     )
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(_background(core, services))
+        await stack.enter_async_context(serve_control(config.control_socket, services.operator))
+        await stack.enter_async_context(_background(core, services, tls))
         await serve(
             app,
             listen=listen,
@@ -112,10 +114,10 @@ async def _ready(core: Core) -> bool:
 
 
 @asynccontextmanager
-async def _background(core: Core, services: Services) -> AsyncIterator[None]:
+async def _background(core: Core, services: Services, tls: ssl.SSLContext) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(core.checkpointer.run(), name="checkpoints"),
-        asyncio.create_task(_upkeep(core, services), name="upkeep"),
+        asyncio.create_task(_upkeep(core, services, tls), name="upkeep"),
     ]
     try:
         yield
@@ -125,13 +127,14 @@ async def _background(core: Core, services: Services) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _upkeep(core: Core, services: Services) -> None:
+async def _upkeep(core: Core, services: Services, tls: ssl.SSLContext) -> None:
     """Once a minute, for ever; a failure is logged and the next minute tries again."""
     while True:
         await asyncio.sleep(UPKEEP_EVERY)
         try:
             if await core.keys.tick():
-                _log.warning("server.tls_renewed", detail="the new certificate is served after a restart")
+                load_certificate(tls, *core.keys.server_tls())
+                _log.info("server.tls_renewed")
             await services.tidy(core.clock.now())
         except WatchwordError as error:
             _log.fault("server.upkeep_failed", error)
@@ -165,10 +168,3 @@ def _tls_names(config: Config, origin: str) -> list[str]:
     """Every name and address under which the server may be called."""
     host = urlsplit(origin).hostname or "localhost"
     return [*_LOCAL_NAMES, *dict.fromkeys((host, config.listen.host, *config.hosts))]
-
-
-def _last_port(config: Config) -> int:
-    """The port of the running or last server, for the default origin."""
-    with contextlib.suppress(OSError, ValueError):
-        return int(config.address_file.read_text().strip().rpartition(":")[2])
-    return config.listen.port

@@ -16,11 +16,10 @@ from watchword.core.clock import Clock
 from watchword.core.encoding import encode_crockford
 from watchword.core.entropy import Entropy
 from watchword.crypto.keyring import DataKeyPurpose, DataKeys
-from watchword.errors import DamagedError, KeyUnknownError, MalformedError
+from watchword.errors import DamagedError, MalformedError
 from watchword.server.audit.chain import AuditChain
 from watchword.server.audit.checkpoint_file import CheckpointFile
 from watchword.server.audit.checkpointer import Checkpointer
-from watchword.server.audit.checkpoints import CheckpointVerifier
 from watchword.server.audit.service import AuditService
 from watchword.server.audit.sql import SQLAuditStore, load_head
 from watchword.server.config import Config
@@ -72,9 +71,11 @@ class _AuditKey:
 
 @asynccontextmanager
 async def open_core(
-    config: Config, *, origin: str, clock: Clock, entropy: Entropy, tls_names: Sequence[str] = ()
+    config: Config, *, origin: str | None, clock: Clock, entropy: Entropy, tls_names: Sequence[str] = ()
 ) -> AsyncIterator[Core]:
     """Open everything under the data directory's lock; close it in the opposite order.
+
+    Without `origin` the data keeps the one it has: then there must be data.
 
     Raises:
         InvalidConfigError: the data, the root key or the configuration do not permit a safe start.
@@ -90,7 +91,7 @@ async def open_core(
             keys = await KeyService.open(
                 database, root_keys, clock, entropy, origin, tls_names=tls_names, ready=attach.ready
             )
-            yield _core(config, origin, clock, entropy, database, keys, attach)
+            yield _core(config, keys.issuer, clock, entropy, database, keys, attach)
         finally:
             await database.close()
     finally:
@@ -121,7 +122,7 @@ def _core(  # noqa: PLR0917  # one caller
         audit=AuditService(
             store=SQLAuditStore(database),
             keys=lambda version: keys.data.get(DataKeyPurpose.AUDIT, version),
-            verifying_keys=lambda kid: _verifying_key(keys, kid),
+            verifying_keys=keys.verifying_key,
             checkpoints=file,
             clock=clock,
             live=lambda: {chain.node: chain.head},
@@ -134,13 +135,6 @@ def _core(  # noqa: PLR0917  # one caller
             clock=clock,
         ),
     )
-
-
-def _verifying_key(keys: KeyService, kid: str) -> CheckpointVerifier:
-    for key in keys.verification_keys:
-        if key.kid == kid:
-            return key
-    raise KeyUnknownError
 
 
 def _node_name(data: Path, entropy: Entropy) -> str:

@@ -13,7 +13,14 @@ from watchword.crypto.certificates import encode_certificate_pem, root_fingerpri
 from watchword.crypto.hpke import SealingPrivateKey, Suite
 from watchword.crypto.keyring import DataKeyPurpose, DataKeys, RootKey
 from watchword.crypto.signing import TokenSigningKey, TokenVerifyingKey
-from watchword.errors import ConflictError, DamagedError, KeyUnknownError, NotFoundError, UnavailableError
+from watchword.errors import (
+    ConflictError,
+    DamagedError,
+    InvalidConfigError,
+    KeyUnknownError,
+    NotFoundError,
+    UnavailableError,
+)
 from watchword.server.db.unit import Database, GuardError
 from watchword.server.keys.changes import Change, KeyChanges
 from watchword.server.keys.live import LiveKeys, OpenSealingKey, open_keys, tls_role
@@ -67,7 +74,7 @@ class KeyService:
         root_keys: RootKeys,
         clock: Clock,
         entropy: Entropy,
-        origin: str,
+        origin: str | None,
         *,
         tls_names: Sequence[str] = (),
         policy: Policy | None = None,
@@ -76,7 +83,8 @@ class KeyService:
         """Load the keys, or make them at the first start; of several first starts at once, one makes them.
 
         `ready` is called when data keys are known and whenever they change, before anything is written under them:
-        there the audit chain takes its key. `origin` is the issuer; without `tls_names` no TLS certificate is made.
+        there the audit chain takes its key. `origin` is the issuer, None for the one
+        that the data has; without `tls_names` no TLS certificate is made.
 
         Raises:
             InvalidConfigError: the root key is missing, unsafe or of other data; the authority has ended.
@@ -89,7 +97,7 @@ class KeyService:
         await service._load_or_make(origin)
         service._live.authority.check_time(clock.now())
         service._names = tuple(sorted(set(tls_names)))
-        await service._keep_up(issuer=origin)
+        await service._keep_up(issuer=origin or service.issuer)
         return service
 
     # What requests use.
@@ -150,6 +158,11 @@ class KeyService:
     @property
     def document_number(self) -> int:
         return self._live.stored.document_number
+
+    @property
+    def issuer(self) -> str:
+        """The origin that keys and tokens name."""
+        return self._live.stored.issuer
 
     def root_certificate(self) -> bytes:
         """PEM, for `ca.pem`."""
@@ -280,10 +293,13 @@ class KeyService:
                     return await self._adopt(change.after)
         raise ConflictError("other nodes change the keys at the same time: try again")
 
-    async def _load_or_make(self, origin: str) -> None:
+    async def _load_or_make(self, origin: str | None) -> None:
         """Of several first starts at once one makes the keys; the others look again and find them."""
         for _ in range(_ATTEMPTS):
-            stored = await self._store.load() or await self._make_first(origin)
+            stored = await self._store.load()
+            if stored is None and origin is None:
+                raise InvalidConfigError("there are no keys here yet: start the server once")
+            stored = stored or await self._make_first(origin or "")
             if stored is not None:
                 return await self._adopt(stored)
         raise UnavailableError("another node makes the first keys and does not finish: try again")
