@@ -511,10 +511,10 @@ def test_a_lifespan_that_does_not_begin_ends_the_start(events: io.StringIO):
 
 
 PROGRAM = """
-import asyncio, sys
+import asyncio, gc, sys
 from tests.edges import harness
 from watchword.server.http import Reply, Route
-from watchword.server.http.serve import bind, run, serve
+from watchword.server.http.serve import bind, calm_collector, run, serve
 from watchword.server.http.tls import make_tls_context
 
 async def slow(request):
@@ -525,6 +525,8 @@ async def slow(request):
 chain, key = harness.throw_away_certificate()
 listen = bind("127.0.0.1", 0)
 app = harness.make_app(listen.getsockname()[1], routes=[Route("GET", "/slow", slow)])
+calm_collector()
+assert gc.get_freeze_count() > 1000
 run(serve(app, listen=listen, tls=make_tls_context(chain, key), shutdown_grace_s=10,
           on_ready=lambda address: print(address[1], flush=True)))
 print("clean", flush=True)
