@@ -257,6 +257,7 @@ def test_step_16_a_life_is_above_zero_and_at_most_an_hour():
     verify(changed(exp=SECONDS + MAX_LIFE_SECONDS))
     refused_at(Step.LIFE, changed(exp=SECONDS + MAX_LIFE_SECONDS + 1))
     refused_at(Step.LIFE, changed(exp=SECONDS))
+    refused_at(Step.LIFE, changed(exp=SECONDS, nbf=SECONDS - 1))
     refused_at(Step.LIFE, changed(exp=SECONDS - 1))
     refused_at(Step.LIFE, changed(nbf=SECONDS + 600))
 
