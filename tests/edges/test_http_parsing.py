@@ -177,6 +177,7 @@ def test_an_origin_is_a_plain_https_origin(origin: str):
 
 def test_default_port_is_optional_and_others_are_not():
     policy = HostPolicy.of("https://a.example", port=8443, extra=["[2001:db8::1]:9"])
+    assert policy.transport_security
     for host in (
         b"a.example",
         b"a.example:443",
@@ -209,3 +210,8 @@ def test_user_agents_are_short_and_printable(value: bytes):
     agent = printable_user_agent([(b"user-agent", value)])
     assert len(agent) <= 200
     assert agent.isprintable()
+
+
+@pytest.mark.parametrize("origin", ["https://localhost:8443", "https://127.0.0.1", "https://[::1]:8443"])
+def test_on_loopback_no_browser_is_told_to_force_https_on_every_port(origin: str):
+    assert not HostPolicy.of(origin, port=8443).transport_security

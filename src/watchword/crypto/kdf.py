@@ -22,8 +22,8 @@ class Label(enum.Enum):
     # From the client's stretched password (DESIGN 3, docs/protocol/login.md).
     LOGIN_SECRET = "password/login"  # noqa: S105  # a label, as the others below
     WRAPPING_KEY = "password/wrap"
-    VAULT_KEY = "password/vault"  # noqa: S105
-    VAULT_CHECK = "password/vault-check"  # noqa: S105
+    VAULT_KEY = "password/vault"
+    VAULT_CHECK = "password/vault-check"
     # From the recovery key.
     RECOVERY_SECRET = "recovery/secret"  # noqa: S105
     RECOVERY_SEED = "recovery/seed"
@@ -47,7 +47,9 @@ class Label(enum.Enum):
     ROOT_CHECK = "root/check"
 
 
-def derive(key: Secret, label: Label, *, salt: bytes = b"", context: bytes = b"", size: int = KEY_SIZE) -> Secret:
+def derive(
+    key: Secret, label: Label, *, salt: bytes = b"", context: bytes = b"", size: int = KEY_SIZE
+) -> Secret:
     """HKDF-SHA-256 of `key`; `info` is the label, a zero byte, then `context` (empty, or unambiguous by itself)."""
     info = f"{_PREFIX}{label.value}".encode() + b"\0" + context
     return Secret(HKDF(algorithm=SHA256(), length=size, salt=salt or None, info=info).derive(key.reveal()))

@@ -26,7 +26,7 @@ from watchword.server.db.unit import Unit
 from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
 from watchword.server.http.hosts import HostPolicy
-from watchword.server.http.serve import Address, bind, run, serve
+from watchword.server.http.serve import Address, bind, calm_collector, run, serve
 from watchword.server.http.tls import load_certificate, make_tls_context
 from watchword.server.logs import configure_logs, get_log
 from watchword.server.operator.service import OperatorService
@@ -91,6 +91,7 @@ async def _run(core: Core, services: Services, listen: socket.socket) -> None:
         log=get_log("http"),
         ready=lambda: _ready(core),
     )
+    calm_collector()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(serve_control(config.control_socket, services.operator))
         await stack.enter_async_context(_background(core, services, tls))

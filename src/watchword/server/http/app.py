@@ -108,7 +108,13 @@ class App:
         except ClientGoneError:
             self._log(exchange, 0, began)
             return
-        await send_reply(scope, send, reply, exchange.request_id)
+        await send_reply(
+            scope,
+            send,
+            reply,
+            exchange.request_id,
+            transport_security=self.hosts.transport_security,
+        )
         self._log(exchange, reply.status, began)
 
     def _begin(self, scope: Scope) -> Exchange:

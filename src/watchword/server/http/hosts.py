@@ -21,6 +21,10 @@ def _authorities(host: str) -> tuple[str, ...]:
     return (host,) if has_port else (host, host + _DEFAULT_PORT)
 
 
+def _is_loopback(authority: str) -> bool:
+    return any(authority == name or authority.startswith(f"{name}:") for name in _LOOPBACK)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostPolicy:
     """`hosts` in lower case as they stand in `Host`; `origins` as browsers write them in `Origin`."""
@@ -28,6 +32,8 @@ class HostPolicy:
     origin: str
     hosts: frozenset[bytes]
     origins: frozenset[bytes]
+    transport_security: bool
+    """Whether browsers are told to keep to https for this host."""
 
     @classmethod
     def of(cls, origin: str, *, port: int, extra: Iterable[str] = ()) -> Self:
@@ -50,6 +56,7 @@ class HostPolicy:
             origin=origin,
             hosts=frozenset(spelling.encode() for spelling in spellings),
             origins=frozenset(f"https://{spelling}".encode() for spelling in spellings),
+            transport_security=not _is_loopback(spellings[0]),
         )
 
     def check(self, host: bytes | None) -> None:

@@ -16,10 +16,13 @@ DEFAULT_HEADERS: Final[Mapping[str, str]] = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
-    "strict-transport-security": "max-age=31536000",
     "x-content-type-options": "nosniff",
 }
 """On every answer, unless the reply has its own of the same name."""
+TRANSPORT_SECURITY: Final = ("strict-transport-security", "max-age=31536000")
+"""Beside them where the origin is a name of its own. On loopback names it would force https on every other port of
+this machine, where the apps under development listen."""
+_TRANSPORT_SECURITY_LINE: Final = "{}: {}\r\n".format(*TRANSPORT_SECURITY)
 RESPOND: Final = "watchword.respond"
 """Our own connection's ASGI extension: takes (status, header lines, body) at once, which saves two messages."""
 
@@ -52,11 +55,15 @@ async def read_body(receive: Receive, limit: int) -> bytes:
             return body
 
 
-async def send_reply(scope: Scope, send: Send, reply: Reply, request_id: str) -> None:
+async def send_reply(
+    scope: Scope, send: Send, reply: Reply, request_id: str, *, transport_security: bool
+) -> None:
     """The whole reply at once where the connection takes it so, else as one start and one body."""
     respond = scope["extensions"].get(RESPOND) if "extensions" in scope else None
     if respond is not None:
         own = "" if reply.status in _BODILESS else f"content-length: {len(reply.body)}\r\n"
+        if transport_security:
+            own += _TRANSPORT_SECURITY_LINE
         lines = (
             _JSON_LINES
             if reply.headers is JSON_HEADERS
@@ -65,6 +72,8 @@ async def send_reply(scope: Scope, send: Send, reply: Reply, request_id: str) ->
         respond(reply.status, lines + f"{own}x-request-id: {request_id}\r\n".encode("ascii"), reply.body)
         return
     headers = {**DEFAULT_HEADERS, **reply.headers, "x-request-id": request_id}
+    if transport_security:
+        headers.update((TRANSPORT_SECURITY,))
     if reply.status not in _BODILESS:
         headers["content-length"] = str(len(reply.body))
     raw = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
