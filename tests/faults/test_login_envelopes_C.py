@@ -283,7 +283,7 @@ async def good_payloads(world: World, anna: SignedIn) -> tuple[dict[Purpose, Any
         Purpose.LOGIN: login_payload(world, "anna", anna.member.login_secret),
         Purpose.REGISTER: register_payload(world, "clara"),
         Purpose.ENROL: enrol_payload(world, token, keys),
-        Purpose.PASSWORD: await password_payload(world, anna.member),
+        Purpose.PASSWORD: password_payload(world, anna.member),
     }, keys
 
 

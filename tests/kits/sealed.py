@@ -16,7 +16,6 @@ from watchword.client.flows.account import DeviceKeys
 from watchword.client.flows.sealed import Prover, begin
 from watchword.core.encoding import decode_b64u, decode_json, encode_b64u, encode_json
 from watchword.core.entropy import Entropy
-from watchword.core.ids import AccountId
 from watchword.core.secret import Secret
 from watchword.crypto.passwords import StretchParams
 from watchword.protocol.chest import Chest, RecoveryKey, new_chest_key
@@ -53,6 +52,7 @@ class Member:
 
     name: str
     login_secret: str
+    chest: Payload
     registered: RegisterAnswer
 
 
@@ -170,7 +170,7 @@ async def make_member(world: World, name: str, **changes: Any) -> Member:
     answer, envelope = await register_with(world, payload)
     registered = read(answer, RegisterAnswer, Purpose.REGISTER, envelope, payload)
     secret = payload["logins"][0]["login_secret"]
-    return Member(name=name, login_secret=secret, registered=registered)
+    return Member(name=name, login_secret=secret, chest=payload["chest"], registered=registered)
 
 
 async def sign_in(world: World, name: str, **changes: Any) -> SignedIn:
@@ -223,20 +223,13 @@ async def try_enrol(world: World, credential: str, keys: DeviceKeys, **changes: 
     return await post(world, Purpose.ENROL, envelope, prover=Prover(key=keys.signing))
 
 
-async def password_payload(world: World, member: Member, *, version: int = 2, **changes: Any) -> Payload:
+def password_payload(world: World, member: Member, *, version: int = 2, **changes: Any) -> Payload:
     """A good change of the password, then changed. The chest keeps its identity and recovery key."""
-    row = await world.core.database.fetch_one(
-        "select c.identity_key, c.recovery_key, c.archive_key from chests c where c.account_id = :id",
-        {"id": _account(member)},
-    )
-    assert row is not None
     chest = {
+        **member.chest,
         "version": version,
-        "identity_key": row[0],
-        "archive_key": row[2],
         "archive_generation": version,
         "sealed": "sealed",
-        "recovery_key": row[1],
         "recovery_wrapped": "wrapped_",
     }
     return {
@@ -253,10 +246,6 @@ async def try_change(world: World, signed: SignedIn, payload: Payload) -> httpx.
     key = await short_key(world, payload["identifier"], Purpose.PASSWORD)
     envelope = seal(world, Purpose.PASSWORD, payload, sk=key)
     return await post(world, Purpose.PASSWORD, envelope, token=signed.token)
-
-
-def _account(member: Member) -> bytes:
-    return AccountId.parse(member.registered.account.id).value
 
 
 def shape(answer: httpx.Response) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
