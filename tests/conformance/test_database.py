@@ -307,6 +307,31 @@ async def test_a_failing_audit_entry_undoes_its_unit(database: AuditedDatabase) 
     assert not chain.open
 
 
+async def test_a_unit_whose_events_cannot_be_written_leaves_nothing_beside_its_neighbours(
+    database: AuditedDatabase,
+) -> None:
+    mute = put("mute")
+    mute.note(EVENT)  # and no chain is attached
+    outcomes = await asyncio.gather(
+        *(database.commit(unit) for unit in (put("a"), mute, put("z"))), return_exceptions=True
+    )
+    assert [outcome is None for outcome in outcomes] == [True, False, True]
+    assert await names(database) == ["a", "z"]
+
+
+async def test_a_guard_that_matches_too_many_rows_leaves_nothing_beside_its_neighbours(
+    database: AuditedDatabase,
+) -> None:
+    await asyncio.gather(database.commit(put("one")), database.commit(put("two")))
+    greedy = Unit(b"greedy")
+    greedy.add("update meta set value = :value where name in ('one', 'two')", {"value": b"x"}, guard="one")
+    outcomes = await asyncio.gather(
+        *(database.commit(unit) for unit in (put("a"), greedy, put("z"))), return_exceptions=True
+    )
+    assert [outcome is None for outcome in outcomes] == [True, False, True]
+    assert await database.fetch_one(READ, {"name": "one"}) == (b"",)
+
+
 async def test_events_without_a_chain_are_refused(database: AuditedDatabase) -> None:
     unit = put("x")
     unit.note(EVENT)

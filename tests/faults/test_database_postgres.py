@@ -65,6 +65,7 @@ async def exists(url: str, name: str) -> bool:
     return bool(found)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGINT], ids=["immediate", "fast"])
 async def test_fault_M12_a_restart_under_load_loses_nothing(
     own_server: PostgresServer, how: signal.Signals

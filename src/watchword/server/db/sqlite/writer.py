@@ -10,7 +10,7 @@ with the loop at every statement. Only the commit, which waits for the disk, run
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import apsw
@@ -34,12 +34,20 @@ _LOCKED_RETRY: Final = 0.02
 Waiting = tuple[Unit, asyncio.Future[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Group:
     """A transaction that was run and is to be committed."""
 
-    kept: list[asyncio.Future[None]]
-    number: int
+    kept: list[asyncio.Future[None]] = field(default_factory=list)
+    failed: list[tuple[asyncio.Future[None], BaseException]] = field(default_factory=list)
+    number: int = 0
+
+    def tell_failed(self) -> None:
+        for future, error in self.failed:
+            _fail((future,), error)
+
+    def everybody(self) -> list[asyncio.Future[None]]:
+        return self.kept + [future for future, _ in self.failed]
 
 
 class _DirtyError(Exception):
@@ -141,24 +149,24 @@ class GroupWriter:
         taken = self._take()
         try:
             try:
-                kept = self._run_units(taken, careful=False)
-            except (
-                _DirtyError
-            ):  # a unit failed after it had written: once more, so that it can be undone alone
+                group = self._run_units(taken, careful=False)
+            except _DirtyError:
+                # A unit failed after it had written: all once more, so that it can be undone alone.
                 self._execute("rollback")
                 self.audit.rolled_back()
                 self._execute("begin immediate")
-                kept = self._run_units(taken, careful=True)
-            number = self._mark.advance(self._execute) if kept else 0
+                group = self._run_units(taken, careful=True)
+            if group.kept:
+                group.number = self._mark.advance(self._execute)
         except Exception as error:  # noqa: BLE001  # what reaches beyond one unit fails the group
             self._abandon([future for _, future in taken], error)
             return
-        if kept:
-            group = _Group(kept, number)
+        if group.kept:
             self._committer.submit(lambda: self._commit(group), lambda outcome: self._finish(group, outcome))
         else:
             self._execute("rollback")
             self.audit.rolled_back()
+            group.tell_failed()
             self._loop.call_soon(self._next)
 
     def _take(self) -> list[Waiting]:
@@ -171,8 +179,8 @@ class GroupWriter:
                 taken.append(waiting)
         return taken
 
-    def _run_units(self, taken: Sequence[Waiting], *, careful: bool) -> list[asyncio.Future[None]]:
-        """Run all, tell those that fail, and return the others.
+    def _run_units(self, taken: Sequence[Waiting], *, careful: bool) -> "_Group":
+        """Run all; those that fail are told with the others, since what they ran into is not yet durable.
 
         Savepoints cost as much as a statement and are seldom used: only a `careful` run makes them.
 
@@ -180,20 +188,17 @@ class GroupWriter:
             _DirtyError: not `careful`, and a unit failed after its first write.
             Exception: what concerns the whole group.
         """
-        kept: list[asyncio.Future[None]] = []
-        failed: list[tuple[asyncio.Future[None], BaseException]] = []
+        group = _Group()
         self.audit.begin()
         run = self._run_saved if careful else self._run_plain
         for unit, future in taken:
             try:
                 run(unit)
             except _UnitFailedError as failure:
-                failed.append((future, failure.error))
+                group.failed.append((future, failure.error))
             else:
-                kept.append(future)
-        for future, error in failed:
-            _fail((future,), error)
-        return kept
+                group.kept.append(future)
+        return group
 
     def _run_plain(self, unit: Unit) -> None:
         chained = False
@@ -206,17 +211,19 @@ class GroupWriter:
                 self._run_steps(steps)
         except Exception as error:
             failure = self._judge_unit(error)
-            if chained or self._has_written(unit.steps[: self._place + 1], error):
+            if chained or self._has_written(unit.steps, error):
                 raise _DirtyError from error
             raise failure from error
 
     def _has_written(self, steps: Sequence[Step], error: Exception) -> bool:
-        """Whether `steps`, the last of which raised `error`, may have left something behind."""
-        writes = [step for step in steps if not for_sqlite(step.sql).is_select]
-        if not writes:
+        """Whether a unit of `steps` left something behind when `error` was raised at `_place`."""
+        if any(not for_sqlite(step.sql).is_select for step in steps[: self._place]):
+            return True
+        if self._place == len(steps) or for_sqlite(steps[self._place].sql).is_select:
             return False
-        broke_constraint = not isinstance(error, GuardError) or error.__cause__ is not None
-        return writes[0] is not steps[-1] or (not broke_constraint and self._changes() > 0)
+        # A statement that raises undoes itself; one that changed other rows than its guard demands does not.
+        miscounted = isinstance(error, GuardError) and error.__cause__ is None
+        return miscounted and self._changes() > 0
 
     def _run_saved(self, unit: Unit) -> None:
         self._execute("savepoint unit")
@@ -268,12 +275,13 @@ class GroupWriter:
 
     def _finish(self, group: _Group, outcome: BaseException | None) -> None:
         if isinstance(outcome, BaseException):
-            self._abandon(group.kept, outcome)
+            self._abandon(group.everybody(), outcome)
             return
         self.audit.committed()
         for future in group.kept:
             if not future.done():
                 future.set_result(None)
+        group.tell_failed()
         self._checkpointer.consider(self._log_pages)
         self._next()
 
