@@ -121,6 +121,28 @@ def test_deleting_needs_yes_in_a_script_and_is_for_ever(desk):
     assert (again.code, again.error["code"]) == (1, "not_found")
 
 
+@pytest.mark.parametrize(("typed", "code"), [("eve", 0), ("evil", 1), ("", 1)])
+def test_deleting_asks_at_a_terminal_for_the_name(desk, typed, code):
+    good(desk.ask("register", "eve", "--json"))
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [str(PROGRAM), "accounts", "delete", "eve"],
+        env=clean_environment(desk.shell.environ),
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        os.close(theirs)
+        os.write(ours, f"{typed}\n".encode())
+        out, errors = process.communicate(timeout=60)
+    os.close(ours)
+    assert process.returncode == code
+    assert "username: eve" in out
+    assert "cannot be undone" in errors
+    assert desk.run("accounts", "delete", "eve", "--yes").code == 1 - code
+
+
 def test_an_invitation_is_all_that_standard_output_holds_and_it_works_once(desk):
     made = desk.run("invite", "--level", "2", "--note", "for Grace")
     assert made.code == 0

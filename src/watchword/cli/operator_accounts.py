@@ -8,13 +8,14 @@ import typer
 from watchword.cli.operator_call import Place
 from watchword.cli.operator_options import ConfigPath, Data, Json
 from watchword.cli.output import Table, print_json, print_text, when
+from watchword.errors import ForbiddenError
 
 _PAGE: Final = 500
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A user name, an e-mail address or an account id.")]
 
 
 def list_accounts(data: Data = None, config: ConfigPath = None, as_json: Json = False) -> None:
-    r"""List all accounts, the oldest first.
+    """List all accounts, the oldest first.
 
     \b
     watchword accounts list
@@ -43,7 +44,7 @@ def _all(place: Place) -> list[dict[str, Any]]:
 
 
 def show(name: Name, data: Data = None, config: ConfigPath = None, as_json: Json = False) -> None:
-    r"""Show one account, its devices and live sessions.
+    """Show one account, its devices and live sessions.
 
     \b
     watchword accounts show ada
@@ -77,7 +78,7 @@ def set_level(
     config: ConfigPath = None,
     as_json: Json = False,
 ) -> None:
-    r"""Set the security level of an account: what its owner may reach.
+    """Set the security level of an account: what its owner may reach.
 
     \b
     watchword accounts set-level ada 3
@@ -87,7 +88,7 @@ def set_level(
 
 
 def suspend(name: Name, data: Data = None, config: ConfigPath = None, as_json: Json = False) -> None:
-    r"""Suspend an account: all its sessions end, and it cannot log in.
+    """Suspend an account: all its sessions end, and it cannot log in.
 
     Access tokens that were handed out before end within 10 minutes.
 
@@ -99,7 +100,7 @@ def suspend(name: Name, data: Data = None, config: ConfigPath = None, as_json: J
 
 
 def resume(name: Name, data: Data = None, config: ConfigPath = None, as_json: Json = False) -> None:
-    r"""End a suspension. Sessions do not come back: the owner logs in again.
+    """End a suspension. Sessions do not come back: the owner logs in again.
 
     \b
     watchword accounts resume mallory
@@ -115,7 +116,7 @@ def delete(
     config: ConfigPath = None,
     as_json: Json = False,
 ) -> None:
-    r"""Delete an account with its devices, sessions and keys, for ever.
+    """Delete an account with its devices, sessions and keys, for ever.
 
     The audit trail keeps what it says of it. On a terminal you are asked first; a script says --yes.
 
@@ -137,7 +138,7 @@ def _ask(account: dict[str, Any]) -> None:
     sys.stderr.write("This cannot be undone. Type the user name to delete it: ")
     sys.stderr.flush()
     if sys.stdin.readline().strip() != account["username"]:
-        raise typer.Abort
+        raise ForbiddenError("not deleted: that is another name")
 
 
 def _print_account(found: dict[str, Any]) -> None:
