@@ -29,6 +29,7 @@ from watchword.server.http.hosts import HostPolicy
 from watchword.server.http.serve import Address, bind, calm_collector, run, serve
 from watchword.server.http.tls import load_certificate, make_tls_context
 from watchword.server.logs import configure_logs, get_log
+from watchword.server.memory import give_back_free_memory
 from watchword.server.operator.service import OperatorService
 
 UPKEEP_EVERY: Final = 60.0
@@ -92,6 +93,7 @@ async def _run(core: Core, services: Services, listen: socket.socket) -> None:
         ready=lambda: _ready(core),
     )
     calm_collector()
+    give_back_free_memory()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(serve_control(config.control_socket, services.operator))
         await stack.enter_async_context(_background(core, services, tls))

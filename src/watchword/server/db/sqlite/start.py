@@ -13,7 +13,7 @@ from watchword.errors import DamagedError
 from watchword.server.db.migrate import INSTANCE_SIZE
 from watchword.server.db.no_audit import NoAudit
 from watchword.server.db.sqlite.check import check_in_background, check_whole, is_small
-from watchword.server.db.sqlite.connection import check_checksums, configure, connect
+from watchword.server.db.sqlite.connection import check_checksums, configure, connect, pragma
 from watchword.server.db.sqlite.database import Connections, SqliteDatabase
 from watchword.server.db.sqlite.faults import Fault, classify, public_error
 from watchword.server.db.sqlite.lock import DataLock
@@ -73,6 +73,7 @@ async def _open(
         small = is_small(path)
         if small:
             await _patiently(lambda: check_whole(writer, path))
+            pragma(writer, "shrink_memory")  # the check has read every page; most will not be wanted again
         await _patiently(lambda: migrate(writer, now=clock.now(), instance=entropy.bytes(INSTANCE_SIZE)))
         start_counting(writer, mark)
         connections = Connections(
