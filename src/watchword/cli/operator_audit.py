@@ -12,7 +12,7 @@ from watchword.cli.output import print_json, print_text
 
 
 def verify(data: Data = None, config: ConfigPath = None, as_json: Json = False) -> None:
-    r"""Check the whole audit trail: every entry, and every signed checkpoint.
+    """Check the whole audit trail: every entry, and every signed checkpoint.
 
     It finds entries that were changed, removed, put elsewhere or cut off at the end. Exit code 1 when it did.
 
@@ -60,7 +60,7 @@ def tail(
     config: ConfigPath = None,
     as_json: Json = False,
 ) -> None:
-    r"""Show the newest entries of the audit trail, the oldest of them first.
+    """Show the newest entries of the audit trail, the oldest of them first.
 
     \b
     watchword audit tail -n 50

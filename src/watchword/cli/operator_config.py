@@ -20,7 +20,7 @@ def serve(
     config: ConfigPath = None,
     as_json: Json = False,
 ) -> None:
-    r"""Run the server until Ctrl-C.
+    """Run the server until Ctrl-C.
 
     \b
     On this machine, with nothing configured:
@@ -48,7 +48,7 @@ def check_config(
     fields: Annotated[bool, typer.Option("--fields", help="Explain every setting instead.")] = False,
     as_json: Json = False,
 ) -> None:
-    r"""Check the configuration, and show what a server would run with.
+    """Check the configuration, and show what a server would run with.
 
     \b
     What is in force, and where each value comes from:

@@ -17,7 +17,7 @@ def invite(
     config: ConfigPath = None,
     as_json: Json = False,
 ) -> None:
-    r"""Make an invitation: one person may register with it, once.
+    """Make an invitation: one person may register with it, once.
 
     It is shown this one time. Hand it over in person or by a private message.
 
@@ -35,7 +35,7 @@ def invite(
 
 
 def invites(data: Data = None, config: ConfigPath = None, as_json: Json = False) -> None:
-    r"""List the invitations that are still good (not their texts, which nobody knows but their holders).
+    """List the invitations that are still good (not their texts, which nobody knows but their holders).
 
     \b
     watchword invites

@@ -10,7 +10,7 @@ from watchword.cli.output import Table, print_json, print_text, when
 
 
 def status(data: Data = None, config: ConfigPath = None, as_json: Json = False) -> None:
-    r"""Show every key: its use, id, state, and when it changes. Never a key itself.
+    """Show every key: its use, id, state, and when it changes. Never a key itself.
 
     \b
     watchword keys status
@@ -44,7 +44,7 @@ def rotate(
     config: ConfigPath = None,
     as_json: Json = False,
 ) -> None:
-    r"""Make a new key, and let it take over with overlap: nobody notices.
+    """Make a new key, and let it take over with overlap: nobody notices.
 
     \b
     watchword keys rotate signing

@@ -112,8 +112,8 @@ def register(
     print_text()
     print_text(f"  recovery key   {recovery}")
     print_text()
-    print_text("Write it down and keep it where only you find it. It is shown this once, and it alone")
-    print_text("opens your account when the password is lost.")
+    print_text("Write it down and keep it where only you find it. It is shown this once. It is for")
+    print_text("the day when the password is lost; the command that uses it comes with a later version.")
     if passwords.interactive and sys.stdin.isatty():
         _confirm_written(recovery)
 
