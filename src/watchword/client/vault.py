@@ -102,7 +102,8 @@ class OpenVault:
     def put(self, values: Mapping[str, str]) -> None:
         """Set entries; `VaultFile.save` makes them last."""
         for name, value in values.items():
-            if not _LINE.match(f"{name}={value}"):
+            line = _LINE.match(f"{name}={value}")
+            if line is None or line[1] != name:
                 raise MalformedError(f"{name} cannot stand in a vault")
         self.entries.update(values)
 
