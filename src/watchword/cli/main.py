@@ -101,4 +101,8 @@ def _fail(error: Exception, *, as_json: bool) -> ExitCode:
 
 def main() -> None:
     """The entry point."""
-    sys.exit(int(run(sys.argv[1:])))
+    try:
+        code = int(run(sys.argv[1:]))
+    except KeyboardInterrupt:  # while a command was about to end: what it had to say is said
+        code = int(ExitCode.INTERRUPTED)
+    sys.exit(code)
