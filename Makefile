@@ -58,7 +58,7 @@ fuzz: $(STAMP) ## feed any bytes to every codec, for a bounded time
 
 .PHONY: tour
 tour: $(STAMP) ## walk through everything that exists, narrated, in a throw-away directory
-	@$(BIN)/python tools/tour.py
+	@$(BIN)/python -m tools.tour
 
 .PHONY: lock
 lock: $(STAMP) ## resolve the dependencies anew into requirements/*.txt (needs the network)
