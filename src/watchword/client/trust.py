@@ -15,7 +15,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from watchword.client.effects import Call, Flow, call
 from watchword.core.clock import Clock
-from watchword.errors import InvalidConfigError, MalformedError, NotTrustedError, UnreachableError
+from watchword.errors import (
+    InvalidConfigError,
+    MalformedError,
+    NotTrustedError,
+    TooLargeError,
+    UnreachableError,
+)
 from watchword.protocol.keydocument import (
     MAX_DOCUMENT_SIZE,
     KeyDocument,
@@ -106,5 +112,5 @@ def _fetch_root(server: str) -> x509.Certificate:
         connection.close()
     try:
         return read_unverified_root(body.decode("ascii"))
-    except (MalformedError, UnicodeDecodeError):
+    except (MalformedError, TooLargeError, UnicodeDecodeError):
         raise NotTrustedError(f"{server} is no Watchword server") from None

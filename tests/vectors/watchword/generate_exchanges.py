@@ -124,8 +124,6 @@ def answers() -> dict[Purpose, Recorded]:
         "version": 1,
         "sealed": "sealed",
         "wrapped_key": "wrapped",
-        "recovery_key": encode_b64u(RECOVERY.sealing_key().public.to_bytes()),
-        "archive_generation": 1,
     }
     return {
         Purpose.BEGIN: Recorded(short_key=fresh(87), salt=fresh(16), stretch=STRETCH, server_time=NOW),
