@@ -81,10 +81,10 @@ async def test_fault_C2_what_is_too_large_is_refused_before_anything_is_hashed(
 
     async with open_world(tmp_path) as world:
         monkeypatch.setattr(PasswordChecker, "check", never)
+        anna = await sign_in(world, "anna")
         for path in PATHS.values():
-            if path != PATHS[Purpose.PASSWORD]:
-                answer = await world.call("POST", path, {"envelope": "A" * size})
-                assert answer.status_code == 413
+            answer = await world.call("POST", path, {"envelope": "A" * size}, token=anna.token)
+            assert answer.status_code == 413
         inside = seal(
             world,
             Purpose.LOGIN,
@@ -329,6 +329,40 @@ async def test_fault_C19_no_envelope_is_accepted_for_another_purpose(tmp_path: P
             prover = Prover(key=keys.signing) if purpose is Purpose.ENROL else None
             answer = await post(world, purpose, envelope, prover=prover, token=anna.token)
             assert answer.status_code in {200, 201}, (purpose, answer.text)
+
+
+EXTRA = {
+    "is_admin": True,
+    "role": "admin",
+    "verified": True,
+    "id": "acc_00000000000000000000000000",
+    "sub": "acc_00000000000000000000000000",
+    "created_at": 0,
+    "device_trusted": True,
+}
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+async def test_fault_B14_no_payload_or_body_takes_a_member_too_many(tmp_path: Path, purpose: Purpose) -> None:
+    async with open_world(tmp_path) as world:
+        anna = await sign_in(world, "anna")
+        payloads, keys = await good_payloads(world, anna)
+        good = payloads[purpose]
+        prover = Prover(key=keys.signing) if purpose is Purpose.ENROL else None
+        before = await whole_state(world)
+        for name, value in EXTRA.items():
+            header = await key_header(world, purpose, good)
+            inside = seal(world, purpose, {**good, name: value}, **header)
+            answer = await post(world, purpose, inside, prover=prover, token=anna.token)
+            assert answer.status_code == 403, name
+            header = await key_header(world, purpose, good)
+            outside = seal(world, purpose, good, **header)
+            body = await post(world, purpose, outside, prover=prover, token=anna.token, **{name: value})
+            assert body.status_code == 400, name
+        assert await whole_state(world) == before
+        envelope = seal(world, purpose, good, **await key_header(world, purpose, good))
+        answer = await post(world, purpose, envelope, prover=prover, token=anna.token)
+        assert answer.status_code in {200, 201}
 
 
 async def test_fault_C19_a_short_key_of_one_name_does_not_serve_another(tmp_path: Path) -> None:
