@@ -150,7 +150,7 @@ def read_unverified_root(text: str) -> x509.Certificate:
 
 def _split(text: str) -> tuple[str, str, str]:
     parts = text.split(".")
-    if len(parts) != 3:  # noqa: PLR2004  # RFC 7515, 3.1
+    if len(parts) != 3 or not text.isascii():  # noqa: PLR2004  # RFC 7515, 3.1
         raise MalformedError("not a compact JWS")
     return parts[0], parts[1], parts[2]
 
