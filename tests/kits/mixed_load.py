@@ -91,7 +91,7 @@ class Line:
             effect = next(flow)
             while True:
                 try:
-                    reply = self._perform(effect)
+                    reply = self.perform(effect)
                 except WatchwordError as error:
                     effect = flow.throw(error)
                 else:
@@ -100,7 +100,7 @@ class Line:
             result: T = end.value
             return result
 
-    def _perform(self, effect: Call | Stretch) -> bytes | Secret:
+    def perform(self, effect: Call | Stretch) -> bytes | Secret:
         if isinstance(effect, Stretch):
             return Secret(hashlib.sha256(effect.salt + effect.password.reveal()).digest())
         content = msgspec.json.encode(effect.body) if effect.body is not None else None

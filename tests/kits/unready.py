@@ -56,7 +56,7 @@ def serve(
         capture_output=True,
         text=True,
         timeout=LIMIT_SECONDS,
-        preexec_fn=before,  # noqa: PLW1509  # no threads of ours run when a test starts one
+        preexec_fn=before,  # no threads of ours run when a test starts one
         cwd=os.sep,
     )
     return Finished(code=done.returncode, out=done.stdout, err=done.stderr)

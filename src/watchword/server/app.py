@@ -21,12 +21,17 @@ from watchword.server.banner import banner
 from watchword.server.config import Config
 from watchword.server.control.server import serve_control
 from watchword.server.core import Core, open_core
-from watchword.server.data_directory import check_data_directory, prepare_data_directory
+from watchword.server.data_directory import (
+    check_data_directory,
+    prepare_data_directory,
+    remove_file,
+    write_file,
+)
 from watchword.server.db.unit import Unit
 from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
 from watchword.server.http.hosts import HostPolicy
-from watchword.server.http.serve import Address, bind, calm_collector, run, serve
+from watchword.server.http.serve import Address, bind, calm_collector, run, serve, until_told_to_stop
 from watchword.server.http.tls import load_certificate, make_tls_context
 from watchword.server.logs import configure_logs, get_log
 from watchword.server.memory import give_back_free_memory
@@ -39,9 +44,12 @@ _log: Final = get_log("server")
 
 
 def run_server(config: Config) -> None:
-    """Serve until SIGINT or SIGTERM. Raises `WatchwordError` when it cannot start; then nothing was changed."""
+    """Serve until SIGINT, SIGTERM or SIGHUP. Raises `WatchwordError` when it cannot start; then nothing was changed.
+
+    A signal before the server is ready ends the start. A second one while it stops does not wait for requests in work.
+    """
     configure_logs(level=config.log.level.value, as_json=config.log.as_json)
-    run(_serve(config, SystemClock(), SystemEntropy()))
+    run(until_told_to_stop(_serve(config, SystemClock(), SystemEntropy())))
 
 
 @asynccontextmanager
@@ -56,7 +64,6 @@ async def open_operator(config: Config) -> AsyncIterator[OperatorService]:
 
 async def _serve(config: Config, clock: Clock, entropy: Entropy) -> None:
     prepare_data_directory(config.data)
-    config.address_file.unlink(missing_ok=True)  # a killed server's: nobody listens there
     listen = bind(config.listen.host, config.listen.port)
     async with AsyncExitStack() as stack:
         stack.callback(listen.close)
@@ -68,6 +75,7 @@ async def _serve(config: Config, clock: Clock, entropy: Entropy) -> None:
                 config, origin=origin, clock=clock, entropy=entropy, tls_names=_tls_names(config, origin)
             )
         )
+        remove_file(config.address_file)  # a killed server's; by now the data's lock is ours
         services = await assemble(core)
         stack.callback(services.pool.close)
         await _run(core, services, listen)
@@ -78,9 +86,7 @@ async def _run(core: Core, services: Services, listen: socket.socket) -> None:
     config = core.config
     chain, key = core.keys.server_tls()
     tls = make_tls_context(chain, key)
-    (config.data / "ca.pem").write_bytes(core.keys.root_certificate())
-    await _note(core, AuditTag.SERVER_STARTED)
-    core.checkpointer.start()
+    write_file(config.data / "ca.pem", core.keys.root_certificate())
     admission = Admission(slots=config.limits.costly_at_once, queue=config.limits.costly_waiting)
     app = build_app(
         services.routes,
@@ -96,6 +102,8 @@ async def _run(core: Core, services: Services, listen: socket.socket) -> None:
     give_back_free_memory()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(serve_control(config.control_socket, services.operator))
+        await _note(core, AuditTag.SERVER_STARTED)
+        core.checkpointer.start(fresh=core.fresh)
         await stack.enter_async_context(_background(core, services, tls))
         await serve(
             app,
@@ -104,9 +112,9 @@ async def _run(core: Core, services: Services, listen: socket.socket) -> None:
             on_ready=lambda address: _announce(core, address),
             shutdown_grace_s=config.shutdown_grace_s,
         )
-    await _note(core, AuditTag.SERVER_STOPPED)
+    await _record_stop(core)
     core.checkpointer.tick()
-    config.address_file.unlink(missing_ok=True)
+    remove_file(config.address_file)
     _log.info("server.stopped")
 
 
@@ -149,8 +157,16 @@ async def _note(core: Core, tag: AuditTag) -> None:
     await core.database.commit(unit)
 
 
+async def _record_stop(core: Core) -> None:
+    """A disk that is full or a database that is away must not turn a clean stop into a failure."""
+    try:
+        await _note(core, AuditTag.SERVER_STOPPED)
+    except WatchwordError as error:
+        _log.fault("server.stop_not_recorded", error)
+
+
 def _announce(core: Core, address: Address) -> None:
-    core.config.address_file.write_text(f"{_address(address)}\n")
+    write_file(core.config.address_file, f"{_address(address)}\n".encode())
     _log.info("server.ready", address=_address(address), origin=core.origin)
     print(  # noqa: T201  # what a person at the terminal reads; logs go to standard error
         banner(

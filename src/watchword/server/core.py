@@ -6,6 +6,7 @@ The server runs on a core, and so do an operator's commands while no server runs
 """
 
 import os
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,13 +17,14 @@ from watchword.core.clock import Clock
 from watchword.core.encoding import encode_crockford
 from watchword.core.entropy import Entropy
 from watchword.crypto.keyring import DataKeyPurpose, DataKeys
-from watchword.errors import DamagedError, MalformedError
+from watchword.errors import DamagedError, InvalidConfigError, MalformedError
 from watchword.server.audit.chain import AuditChain
 from watchword.server.audit.checkpoint_file import CheckpointFile
 from watchword.server.audit.checkpointer import Checkpointer
 from watchword.server.audit.service import AuditService
 from watchword.server.audit.sql import SQLAuditStore, load_head
 from watchword.server.config import Config
+from watchword.server.data_directory import write_file
 from watchword.server.db import open_database
 from watchword.server.db.sqlite.lock import DataLock
 from watchword.server.db.unit import AuditedDatabase
@@ -31,6 +33,7 @@ from watchword.server.keys.service import KeyService
 
 NODE_FILE: Final = "node"
 _NODE_SIZE: Final = 5
+_NODE_NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,8 @@ class Core:
     keys: KeyService
     audit: AuditService
     checkpointer: Checkpointer
+    fresh: bool
+    """Whether the data was made just now."""
 
 
 class _AuditKey:
@@ -53,6 +58,7 @@ class _AuditKey:
         self._node = node
         self._entropy = entropy
         self.chain: AuditChain | None = None
+        self.fresh = False
 
     async def ready(self, data: DataKeys) -> None:
         key = data.current(DataKeyPurpose.AUDIT)
@@ -65,6 +71,7 @@ class _AuditKey:
             raise DamagedError(
                 "the newest audit entry cannot be read: run `watchword audit verify`"
             ) from error
+        self.fresh = head.seq == 0
         self.chain = AuditChain(node=self._node, key=key, head=head, entropy=self._entropy)
         self._database.use_audit(self.chain)
 
@@ -134,6 +141,7 @@ def _core(  # noqa: PLR0917  # one caller
             signer=lambda: keys.signing_key,
             clock=clock,
         ),
+        fresh=attach.fresh,
     )
 
 
@@ -141,8 +149,14 @@ def _node_name(data: Path, entropy: Entropy) -> str:
     """This node's name in the audit trail: made at first start, kept in the data directory."""
     path = data / NODE_FILE
     try:
-        return path.read_text().strip()
+        name = path.read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
         name = f"node-{encode_crockford(entropy.bytes(_NODE_SIZE))}"
-        path.write_text(f"{name}\n")
-        return name
+        write_file(path, f"{name}\n".encode())
+    except OSError as error:
+        raise InvalidConfigError(f"{path} cannot be read: {error.strerror}") from None
+    if not _NODE_NAME.fullmatch(name):
+        raise InvalidConfigError(
+            f"{path} holds no name of a node: put it back, or remove it to get a new one"
+        )
+    return name

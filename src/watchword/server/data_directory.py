@@ -3,6 +3,7 @@
 Its lock is the database layer's (`DATA/lock`).
 """
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -47,3 +48,30 @@ def check_data_directory(path: Path) -> None:
         raise InvalidConfigError(
             f"the data directory {path} has mode {mode:04o}, so others may enter it: run “chmod 700 {path}”"
         )
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Put a small file there that others may read; whole or not at all, and left alone if it says this already.
+
+    Raises:
+        InvalidConfigError: it cannot be written; the text names it.
+    """
+    with contextlib.suppress(OSError):
+        if path.read_bytes() == content:  # compare: public, as in all such files
+            return
+    new = path.with_name(f".{path.name}.new")
+    try:
+        new.write_bytes(content)
+        new.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise InvalidConfigError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def remove_file(path: Path) -> None:
+    """Take a file away if it is there. Raises `InvalidConfigError` when that cannot be done."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InvalidConfigError(f"{path} cannot be removed: {error.strerror}") from None

@@ -56,10 +56,11 @@ class Checkpointer:
         self._failing = False
         self._writing = threading.Lock()
 
-    def start(self) -> list[Problem]:
+    def start(self, *, fresh: bool = False) -> list[Problem]:
         """Repair the file, hold the database's head against its last line, and write the first checkpoint.
 
         A chain that ends before its last checkpoint is an alarm, not a refusal: a restored backup looks so too.
+        A `fresh` chain, begun by this process, has no checkpoint to miss.
         """
         head = self._head()
         try:
@@ -67,7 +68,7 @@ class Checkpointer:
         except (OSError, InvalidConfigError) as error:
             self._failed(error)
             return []
-        problems = list(_compare(self._node, head, end))
+        problems = list(_compare(self._node, head, end, fresh=fresh))
         for problem in problems:
             _log.error("audit.damaged", kind=problem.kind.value, node=problem.node, detail=problem.detail)
         self.tick()
@@ -106,9 +107,9 @@ class Checkpointer:
         _log.fault("audit.checkpoint_failed", error, seconds_since_good=since)
 
 
-def _compare(node: str, head: ChainHead, end: FileEnd) -> Iterator[Problem]:
+def _compare(node: str, head: ChainHead, end: FileEnd, *, fresh: bool) -> Iterator[Problem]:
     if end.head is None:
-        if head.seq and not end.number:
+        if head.seq and not end.number and not fresh:
             yield Problem(kind=ProblemKind.NO_CHECKPOINTS, node=node, detail="there are no checkpoints")
     elif head.seq < end.head.seq:
         detail = f"entries {head.seq + 1} to {end.head.seq} were cut off"

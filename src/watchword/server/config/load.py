@@ -148,9 +148,14 @@ def _find_file(flags: Mapping[str, str], file: Path | None, environ: Mapping[str
     named = _named_file(file, environ)
     if named is not None:
         return read_file(named)
-    beside = find_data_directory(flags=flags, environ=environ) / FILE_NAME
-    if not beside.exists():
-        return None
+    data = find_data_directory(flags=flags, environ=environ)
+    beside = data / FILE_NAME
+    try:
+        if not beside.exists():
+            return None
+    except OSError as error:
+        check_data_directory(data)  # says whose it is
+        raise InvalidConfigError(f"the data directory {data} cannot be entered: {error.strerror}") from None
     found = read_file(beside)
     if "data" in found.values:
         raise InvalidConfigError(

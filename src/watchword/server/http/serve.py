@@ -8,7 +8,6 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from types import FrameType
 from typing import Any, Final, TypeVar
 
 import uvicorn
@@ -31,7 +30,8 @@ _GOODBYE_S: Final = 1.0
 _YOUNG_OBJECTS: Final = 10_000
 _PAUSE_S: Final = 0.02
 _BACKLOG: Final = 2048
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""SIGHUP: the terminal was closed. There is nothing to reload that we do not see by ourselves."""
 _log: Final = get_log("http")
 
 
@@ -71,6 +71,38 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
         return runner.run(main)
 
 
+async def until_told_to_stop(main: Coroutine[Any, Any, None]) -> None:
+    """Run `main`; a signal while it does not `serve` yet ends it there, as nothing was promised to anybody so far.
+
+    At the end signals are ignored: a process that has stopped cleanly must not end as one that was killed.
+    """
+    task = asyncio.ensure_future(main)
+    _take_signals(task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        _log.info("server.stopped_before_ready")
+    finally:
+        _ignore_signals()
+
+
+def _take_signals(act: Callable[[], object]) -> None:
+    """Call `act` for a signal from now on, in the main thread alone. One that `nohup` has set aside stays so."""
+    if threading.current_thread() is threading.main_thread():
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, act)
+
+
+def _ignore_signals() -> None:
+    if threading.current_thread() is threading.main_thread():
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+
+
 async def serve(
     app: ASGIApp,
     *,
@@ -80,7 +112,7 @@ async def serve(
     shutdown_grace_s: int = GRACE_S,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve `app` over TLS on `listen` (from `bind`) until SIGINT, SIGTERM or `stop`.
+    """Serve `app` over TLS on `listen` (from `bind`) until SIGINT, SIGTERM, SIGHUP or `stop`.
 
     `on_ready` gets the address once connections are accepted. Then: no new connections, requests in flight finish
     within `shutdown_grace_s`; a second signal does not wait. Signals are taken in the main thread only.
@@ -158,21 +190,18 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """In place of uvicorn's, which raises the signal again at the end and so makes the exit code a failure."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+        _take_signals(self._told_to_stop)
         try:
             yield
         finally:
-            for number in _SIGNALS:
-                loop.remove_signal_handler(number)
+            _take_signals(_stopping_already)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        del sig, frame
+    def _told_to_stop(self) -> None:
         self.force_exit, self.should_exit = self.should_exit, True
+
+
+def _stopping_already() -> None:
+    """For signals between the last answer and the end: what is left takes a moment and must be done."""
 
 
 def _log_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

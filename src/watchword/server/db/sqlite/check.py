@@ -75,7 +75,8 @@ def check_structure(connection: apsw.Connection) -> None:
     """
     findings = connection.execute("pragma integrity_check(1)").fetchall()
     if findings != [("ok",)]:
-        raise DamagedError(f"The database is damaged: {str(findings[0][0])[:200]}")
+        found = " ".join(str(findings[0][0]).split())  # it has several lines
+        raise DamagedError(f"The database is damaged: {found[:200]}")
     if connection.execute("pragma foreign_key_check").fetchone() is not None:
         raise DamagedError("The database is damaged: a row refers to one that is missing.")
 
