@@ -1,5 +1,7 @@
 """The one way into a sealed exchange: parse, claim the short key, open, read. Cheap refusals come first.
 
+Steps 1 to 7 of docs/protocol/envelope.md, section 3.
+
     parse the header -> short key (before anything is opened) -> sealing key -> open -> payload
 
 Whatever is wrong with an envelope is one outward error, except what an honest client can mend by itself: a short key
