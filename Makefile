@@ -54,7 +54,7 @@ bench: $(STAMP) ## measure every hot path beside its limit; writes build/bench.j
 
 .PHONY: fuzz
 fuzz: $(STAMP) ## feed any bytes to every codec, for a bounded time
-	@$(BIN)/python tools/run_tests.py --fuzz tests/fuzz
+	@$(BIN)/python tools/run_tests.py --fuzz -n $(WORKERS) tests/fuzz
 
 .PHONY: tour
 tour: $(STAMP) ## walk through everything that exists, narrated, in a throw-away directory

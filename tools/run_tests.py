@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-FUZZ_SECONDS = "90"
+FUZZ_SECONDS = "60"
 
 
 def main() -> int:

@@ -24,6 +24,12 @@ def count(quick: int, full: int) -> int:
 
 
 def _place() -> str:
+    """Who asked, and who asked them: some ask through a helper."""
     frame = inspect.currentframe()
-    caller = frame.f_back.f_back if frame and frame.f_back else None
-    return f"{caller.f_code.co_filename}:{caller.f_lineno}" if caller else ""
+    places = []
+    for _ in range(4):
+        if frame is None:
+            break
+        places.append(f"{frame.f_code.co_filename}:{frame.f_lineno}")
+        frame = frame.f_back
+    return " ".join(places[2:])
