@@ -100,6 +100,12 @@ _REPLACE_LOGIN: Final = (
 _SET_LEVEL: Final = "update accounts set level = :level, updated_at = :now where id = :id"
 _SET_STATE: Final = "update accounts set state = :state, updated_at = :now where id = :id"
 _DELETE: Final = "delete from accounts where id = :id"
+# Read where there is no row: a name that nobody has costs what one that somebody has costs.
+_NOBODY: Final[Row] = (
+    *(bytes(16), "nobody", "nobody", "nobody", None, None, None),
+    *(0, AccountState.ACTIVE.value, 1, bytes(32), 0, 0),
+    *("u:nobody", LoginKind.USERNAME.value, bytes(16), 65536, 3, 1, bytes(38), "", 1, ""),
+)
 
 
 class SQLAccountStore:
@@ -110,7 +116,8 @@ class SQLAccountStore:
 
     async def find_login(self, identifier_key: str) -> LoginRecord | None:
         row = await self._database.fetch_one(_FIND_LOGIN, {"identifier_key": identifier_key})
-        return _login_record(row) if row else None
+        record = _login_record(row or _NOBODY)
+        return record if row else None
 
     async def find_salt(self, identifier_key: str) -> tuple[bytes, StretchParams] | None:
         row = await self._database.fetch_one(_FIND_SALT, {"identifier_key": identifier_key})
