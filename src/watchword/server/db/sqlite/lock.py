@@ -28,15 +28,14 @@ class DataLock:
         """Take the lock file `path`, made when missing.
 
         Raises:
-            InvalidConfigError: another process holds it, or the file system does not lock.
+            InvalidConfigError: another process holds it, or the file system does not lock, or is full.
         """
         descriptor = _open(path)
         try:
             _lock(descriptor)
             _check_that_locks_exclude(path)
             content = f"{os.getpid()} {encode_b64u(entropy.bytes(_NONCE_SIZE))}\n".encode()
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, content, 0)
+            _write(path, descriptor, content)
         except BaseException:
             os.close(descriptor)
             raise
@@ -59,6 +58,14 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise InvalidConfigError(f"The lock file {path} cannot be opened: {error.strerror}.") from None
+
+
+def _write(path: Path, descriptor: int, content: bytes) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, content, 0)
+    except OSError as error:
+        raise InvalidConfigError(f"The lock file {path} cannot be written: {error.strerror}.") from None
 
 
 def _lock(descriptor: int) -> None:

@@ -15,7 +15,7 @@ from typing import Final, Self
 
 import apsw
 
-from watchword.errors import DamagedError
+from watchword.errors import DamagedError, InvalidConfigError
 
 _NUMBER: Final = struct.Struct(">QI")  # the number, CRC-32 of its eight bytes
 _ROW: Final = "group"  # in `meta`
@@ -39,7 +39,10 @@ class Mark:
     @classmethod
     def open(cls, database: Path) -> Self:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        return cls(os.open(mark_path(database), flags, 0o600))
+        try:
+            return cls(os.open(mark_path(database), flags, 0o600))
+        except OSError as error:
+            raise InvalidConfigError(f"{mark_path(database)} cannot be opened: {error.strerror}.") from None
 
     def read(self) -> int:
         """The number, or 0 where there is none that is whole."""
