@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import resource
 import statistics
 import threading
 import time
@@ -124,6 +125,7 @@ async def medians(world: World, names: list[str], rounds: int) -> dict[str, floa
     ],
     ids=lambda schemes: " then ".join(scheme.value for scheme in schemes),
 )
+@pytest.mark.timeout(1200)
 async def test_fault_C7_rows_of_an_old_scheme_cost_what_unknown_names_cost(
     tmp_path: Path, schemes: list[ServerHash]
 ) -> None:
@@ -264,6 +266,11 @@ async def test_fault_C13_parameters_beyond_the_bounds_are_refused_at_registratio
         assert (await try_register(world, "anna")).status_code == 201
 
 
+def resident() -> int:
+    """Bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 class WatchedPool(HashPool):
     """Counts the hashes that run at a time, and how many ever waited."""
 
@@ -310,12 +317,14 @@ async def test_fault_C14_five_hundred_logins_at_once_are_shed_and_health_answers
             )
             for _ in range(500)
         ]
+        base, most = resident(), 0
         storm = asyncio.gather(*(post(world, Purpose.LOGIN, one) for one in envelopes))
         health = []
         while not storm.done():
             began = time.perf_counter()
             assert (await world.call("GET", "/health/live")).status_code == 200
             health.append(time.perf_counter() - began)
+            most = max(most, resident())
             await asyncio.sleep(0.01)
         answers = await storm
         pool = pools[-1]
@@ -324,6 +333,7 @@ async def test_fault_C14_five_hundred_logins_at_once_are_shed_and_health_answers
         assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 503)
         assert 0 < pool.most <= pool.slots
         assert pool.most_pending <= pool.limit
+        assert most <= base + pool.slots * Argon2Cost().memory_kib * 1024 + (64 << 20)
         good = sum(answer.status_code == 200 for answer in answers)
         # The callers run in this process too: 500 clients start before the first answer can come.
         print(

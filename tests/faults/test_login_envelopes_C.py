@@ -149,6 +149,7 @@ async def test_fault_C21_of_50_at_once_with_one_short_key_one_is_looked_at(tmp_p
 
 
 @pytest.mark.parametrize("suite", Suite)
+@pytest.mark.timeout(1200)
 async def test_fault_C16_every_changed_bit_and_every_cut_is_refused(tmp_path: Path, suite: Suite) -> None:
     chance = random.Random(16)
     async with open_world(tmp_path) as world:
@@ -170,6 +171,7 @@ async def test_fault_C16_every_changed_bit_and_every_cut_is_refused(tmp_path: Pa
         assert await whole_state(world) == before
 
 
+@pytest.mark.timeout(1200)
 async def test_fault_C16_every_changed_character_of_the_text_is_refused(tmp_path: Path) -> None:
     """In the header a change may also look like an old short key or an old sealing key: then begin again, no more."""
     chance = random.Random(61)

@@ -107,6 +107,7 @@ async def test_an_enrolment_is_not_repeated_past_a_logout(tmp_path: Path, everyw
         assert await live_sessions(world) == set()
 
 
+@pytest.mark.timeout(1200)
 async def test_fault_C24_no_login_with_the_old_password_outlives_the_change(
     tmp_path: Path, database_location: str | Path
 ) -> None:

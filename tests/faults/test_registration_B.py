@@ -319,6 +319,7 @@ def uncertainty(taken: list[float]) -> float:
     return float(5 * 1.2533 * spread / len(taken) ** 0.5)
 
 
+@pytest.mark.timeout(1200)
 async def test_fault_B18_every_refusal_takes_the_same_time(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         await make_member(world, "anna", email="anna@example.org")
