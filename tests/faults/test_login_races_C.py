@@ -81,6 +81,24 @@ async def test_fault_C24_a_change_needs_the_current_password_and_then_ends_every
         assert len(await entries(world, "account:password:change")) == 1
 
 
+async def test_fault_C24_a_change_is_seen_by_every_node_at_once(tmp_path: Path, postgres_url: str) -> None:
+    root = str(tmp_path / "root.key")
+    async with (
+        open_world(tmp_path / "a", database=postgres_url, root_key_file=root) as one,
+        open_world(
+            tmp_path / "b", database=postgres_url, root_key_file=root, seed="b", clock=one.clock
+        ) as two,
+    ):
+        anna = await sign_in(one, "anna")
+        other = await second_device(two, anna.member)
+        assert (await two.call("GET", "/api/me", token=other.token)).status_code == 200
+        assert (await try_change(one, anna, password_payload(one, anna.member))).status_code == 200
+        for node in (one, two):
+            assert (await node.call("GET", "/api/me", token=other.token)).status_code == 401
+            assert (await node.call("GET", "/api/me", token=anna.token)).status_code == 200
+            assert (await try_login(node, "anna", anna.member.login_secret)).status_code == 403
+
+
 async def test_fault_C24_an_enrolment_is_not_repeated_past_a_new_password(tmp_path: Path) -> None:
     """The thief's device was enrolled with the old password a minute ago; it holds its credential and its key."""
     async with open_world(tmp_path) as world:
