@@ -22,11 +22,10 @@ from bench.kit import (
     register,
     running_server,
 )
-from watchword.crypto.hpke import Suite
 from watchword.errors import BeginAgainError, OverloadedError
 
 CONNECTIONS = 400
-ACCOUNTS = 16
+ACCOUNTS = 32
 SAMPLES = 2000
 EVERY_S = 0.004
 MOST = 3.0
@@ -35,7 +34,7 @@ PATHS = ("/health/live", "/.well-known/jwks.json")
 
 def run() -> list[Row]:
     with running_server() as server:
-        accounts = [register(server, f"person{number:03}") for number in range(ACCOUNTS)]
+        accounts = asyncio.run(register(server, [f"person{number:03}" for number in range(ACCOUNTS)]))
         quiet = asyncio.run(_sample(server))
         context = multiprocessing.get_context("fork")
         ready, over = context.Event(), context.Event()
@@ -84,7 +83,7 @@ def _storm(server: Server, accounts: list[Account], ready: Event, over: Event) -
 
 
 async def _blow(server: Server, accounts: list[Account], ready: Event, over: Event) -> None:
-    to = recipient(key_document(server), Suite.HYBRID)
+    to = recipient(key_document(server))
     connections = [await Connection(server).open() for _ in range(CONNECTIONS)]
 
     async def client(connection: Connection, account: Account) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from watchword.errors import OverloadedError
 from watchword.server.http.admission import Admission, HashPool
+from watchword.server.http.pace import Pace
 
 
 def test_at_most_slots_run_queue_wait_and_the_rest_are_shed():
@@ -85,7 +86,7 @@ def test_cancellation_at_any_moment_loses_no_place():
 
 def test_cheap_work_goes_on_between_two_turns():
     async def main() -> None:
-        admission = Admission(slots=50, queue=0)
+        admission = Admission(slots=50, queue=0, pace=Pace(budget_s=0))
         trace = []
 
         async def costly(number: int) -> None:
@@ -108,7 +109,7 @@ def test_cheap_work_goes_on_between_two_turns():
 
 def test_work_is_paced_at_each_of_its_steps():
     async def main() -> None:
-        admission = Admission(slots=50, queue=0)
+        admission = Admission(slots=50, queue=0, pace=Pace(budget_s=0))
         together, trace = asyncio.Event(), []
 
         async def costly(number: int) -> int:
@@ -128,6 +129,48 @@ def test_work_is_paced_at_each_of_its_steps():
         assert await asyncio.gather(*tasks) == list(range(10))
         steps = [index for index, event in enumerate(trace) if event.startswith("costly")]
         assert all(after - before >= 2 for before, after in itertools.pairwise(steps[:8]))
+
+    asyncio.run(main())
+
+
+def test_an_iteration_does_as_much_work_as_its_budget_allows_and_no_more():
+    async def main() -> None:
+        now, trace = 0.0, []
+        pace = Pace(budget_s=0.001, timer=lambda: now)
+
+        async def costly() -> None:
+            nonlocal now
+            await asyncio.sleep(0)
+            now += 0.0004
+            trace.append("costly")
+
+        async def cheap() -> None:
+            for _ in range(30):
+                trace.append("cheap")
+                await asyncio.sleep(0)
+
+        async def paced() -> None:
+            await pace.turn()
+            await pace.run(costly())
+
+        await asyncio.gather(*[paced() for _ in range(20)], cheap())
+        runs = [len(list(group)) for kind, group in itertools.groupby(trace) if kind == "costly"]
+        assert sum(runs) == 20
+        assert (
+            max(runs) <= 5
+        )  # those that were woken for this iteration, and those who came in it while there was budget
+
+    asyncio.run(main())
+
+
+def test_work_that_comes_alone_does_not_wait():
+    async def main() -> None:
+        began = asyncio.get_running_loop().call_soon(lambda: trace.append("next iteration"))
+        trace: list[str] = []
+        await Pace().turn()
+        trace.append("turn")
+        assert trace == ["turn"]
+        began.cancel()
 
     asyncio.run(main())
 

@@ -1,20 +1,20 @@
 """The bounded queue in front of expensive work, and the pool for slow hashes.
 
-A login costs about 0.4 ms of the loop's own time. Sixty-four of them arriving together would hold everybody else up
-for 25 ms, so each begins in an iteration of the loop of its own: between two of them the loop reads its sockets and
-runs what is cheap. What does not fit is refused at once, before its body is parsed.
+What does not fit is refused at once, before its body is parsed. What is admitted takes turns (`pace.py`), so that cheap
+requests are answered in between.
 """
 
 import asyncio
 import contextlib
 import os
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from watchword.errors import OverloadedError
+from watchword.server.http.pace import Pace
 
 DEFAULT_SLOTS: Final = 64
 """Enough of them in flight that one commit to disk serves many."""
@@ -31,14 +31,18 @@ class Admission:
     """
 
     def __init__(
-        self, *, slots: int = DEFAULT_SLOTS, queue: int = DEFAULT_QUEUE, retry_after: int = 1
+        self,
+        *,
+        slots: int = DEFAULT_SLOTS,
+        queue: int = DEFAULT_QUEUE,
+        retry_after: int = 1,
+        pace: Pace | None = None,
     ) -> None:
         self._free = slots
         self._queue = queue
         self._retry_after = retry_after
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._turns: deque[asyncio.Future[None]] = deque()
-        self._pumping = False
+        self._pace = pace or Pace()
         self.shed = 0
         """How many were refused since the start."""
 
@@ -58,11 +62,12 @@ class Admission:
             self._free -= 1
         else:
             await self._wait_in(self._waiting)
-        try:
-            await self._turn()
-        except BaseException:
-            self._release()
-            raise
+        if self._pace.crowded:
+            try:
+                await self._pace.turn()
+            except BaseException:
+                self._release()
+                raise
         return self
 
     async def __aexit__(
@@ -77,27 +82,9 @@ class Admission:
         """
         try:
             async with self:
-                return await _Paced(work, self._turn)
+                return await self._pace.run(work)
         finally:
             work.close()  # if it never began: no warning about that
-
-    async def _turn(self) -> None:
-        """Go on in an iteration of the loop in which no other turn is taken."""
-        future = asyncio.get_running_loop().create_future()
-        self._turns.append(future)
-        if not self._pumping:
-            self._pumping = True
-            self._pump()
-        await future
-
-    def _pump(self) -> None:
-        while self._turns:
-            future = self._turns.popleft()
-            if not future.done():  # else its task was cancelled
-                future.set_result(None)
-                future.get_loop().call_soon(self._pump)
-                return
-        self._pumping = False
 
     async def _wait_in(self, line: deque[asyncio.Future[None]]) -> None:
         future = asyncio.get_running_loop().create_future()
@@ -120,32 +107,6 @@ class Admission:
                 future.set_result(None)
                 return
         self._free += 1
-
-
-class _Paced(Generic[Result]):
-    """Awaits a coroutine, with a turn before each of its steps but the first."""
-
-    __slots__ = ("_turn", "_work")
-
-    def __init__(
-        self, work: Coroutine[Any, Any, Result], turn: Callable[[], Coroutine[Any, Any, None]]
-    ) -> None:
-        self._work, self._turn = work, turn
-
-    def __await__(self) -> Generator[Any, None, Result]:
-        error: BaseException | None = None
-        while True:
-            try:
-                waited = self._work.send(None) if error is None else self._work.throw(error)
-            except StopIteration as finished:
-                result: Result = finished.value
-                return result
-            error = None
-            try:
-                yield waited  # to the loop, which wakes us when it is done
-                yield from self._turn().__await__()
-            except BaseException as thrown:  # noqa: BLE001  # a cancellation belongs to the work
-                error = thrown
 
 
 class HashPool:
