@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -236,9 +237,8 @@ def test_fault_M12_postgres_stops_at_once_and_returns_under_load(
                     assert "retry-after" in headers
                     assert line.send("GET", "/.well-known/jwks.json")[0] == 200
                     own_postgres.start()
-                    before = crowd.acknowledged
                     until_it_works(line, f"back{turn}x")
-                    wait_for(lambda crowd=crowd, before=before: crowd.acknowledged > before)
+                    wait_for(partial(crowd.goes_on_after, crowd.acknowledged))
                 assert crowd.failures.keys() <= {"unavailable", "overloaded", "begin_again"}, crowd.failures
                 assert crowd.failures["unavailable"] > 0
                 for each in crowd.people[-8:]:

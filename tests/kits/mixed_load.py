@@ -162,6 +162,9 @@ class Crowd:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def goes_on_after(self, acknowledged: int) -> bool:
+        return self.acknowledged > acknowledged
+
     def stop(self) -> None:
         """Let everybody finish what is in flight."""
         self._told.set()
