@@ -25,11 +25,11 @@ run: $(STAMP) ## start the server on loopback with embedded defaults (Ctrl-C sto
 
 .PHONY: test
 test: $(STAMP) ## run all tests at quick counts
-	@$(BIN)/python tools/run_tests.py -n $(WORKERS) $(TESTS)
+	@$(BIN)/python tools/run_tests.py -n $(WORKERS) --dist worksteal $(TESTS)
 
 .PHONY: soak
 soak: $(STAMP) ## run the same tests at the full counts of the fault list
-	@$(BIN)/python tools/run_tests.py --soak -n $(WORKERS) $(TESTS)
+	@$(BIN)/python tools/run_tests.py --soak -n $(WORKERS) --dist worksteal $(TESTS)
 
 .PHONY: check
 check: $(STAMP) ## format, lint, types, import contracts, banned calls
@@ -65,5 +65,5 @@ lock: $(STAMP) ## resolve the dependencies anew into requirements/*.txt (needs t
 	@bash tools/lock.sh
 
 .PHONY: clean
-clean: ## remove what make created, except data/
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+clean: ## remove what make created, except data (./watchword-data)
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
