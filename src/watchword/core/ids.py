@@ -4,6 +4,7 @@ Ordered keys keep inserts at the end of each index. The prefix keeps ids of one 
 and the underscore keeps them apart from usernames of the same shape (which the reserved list refuses).
 """
 
+import functools
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
@@ -21,6 +22,12 @@ _MAX_MILLISECONDS: Final = (1 << 48) - 1
 def ordered_bytes(now: Instant, entropy: Entropy) -> bytes:
     """16 bytes: 48 bits of milliseconds, big-endian, then 80 random bits (the layout of ULID)."""
     return min(max(now, 0), _MAX_MILLISECONDS).to_bytes(6, "big") + entropy.bytes(_RANDOM_SIZE)
+
+
+@functools.lru_cache(maxsize=4096)
+def _digits(value: bytes) -> str:
+    """One request writes the same few ids a dozen times."""
+    return encode_crockford(value)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,7 +57,7 @@ class Id:
         return found
 
     def __str__(self) -> str:
-        return f"{self.prefix}_{encode_crockford(self.value)}"
+        return f"{self.prefix}_{_digits(self.value)}"
 
     def __repr__(self) -> str:
         return f"<{self}>"
