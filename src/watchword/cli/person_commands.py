@@ -165,7 +165,12 @@ def whoami(
     password_stdin: StdinOption = False,
     as_json: JSONOption = False,
 ) -> None:
-    """Show who the server says you are."""
+    """Show who the server says you are.
+
+    \b
+    Example:
+      watchword whoami --json
+    """
     with _signed_in(home, password_stdin, server) as session:
         answer = session.run(lambda client, password: client.who_am_i(password))
     if as_json:
@@ -213,7 +218,12 @@ def sessions(
     password_stdin: StdinOption = False,
     as_json: JSONOption = False,
 ) -> None:
-    """List where the account is signed in."""
+    """List where the account is signed in.
+
+    \b
+    Example:
+      watchword sessions
+    """
     with _signed_in(home, password_stdin, server) as session:
         answer = session.run(lambda client, password: client.list_sessions(password))
     if as_json:
@@ -244,6 +254,10 @@ def passwd(
     """Change the password: the current one, then the new one. Every other session ends.
 
     With --password-stdin the current password is the first line, the new one the second.
+
+    \b
+    Example:
+      watchword passwd
     """
     from watchword.protocol.passwords import check_new
 
@@ -273,7 +287,12 @@ def logout(
     password_stdin: StdinOption = False,
     as_json: JSONOption = False,
 ) -> None:
-    """End this session, another one, or all. The device stays enrolled."""
+    """End this session, another one, or all. The device stays enrolled.
+
+    \b
+    Example:
+      watchword logout --all
+    """
     if everywhere and session_id is not None:
         raise InvalidConfigError("--all and --session do not go together")
     with _signed_in(home, password_stdin, server) as session:

@@ -4,6 +4,7 @@ bind -> open the core -> assemble -> serve (with upkeep beside it) -> stop: fini
 """
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from watchword.protocol.keydocument import format_fingerprint
 from watchword.server.assembly import Services, assemble, operator_service
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.banner import banner
-from watchword.server.config import Config
+from watchword.server.config import Config, find_warnings
 from watchword.server.control.server import serve_control
 from watchword.server.core import Core, open_core
 from watchword.server.data_directory import (
@@ -70,6 +71,8 @@ async def _serve(config: Config, clock: Clock, entropy: Entropy) -> None:
         port = listen.getsockname()[1]
         origin = config.resolve_origin(port)
         _log.info("server.starting", address=_address(listen.getsockname()), origin=origin)
+        for warning in find_warnings(config, os.environ):
+            _log.warning("server.config", detail=warning)
         core = await stack.enter_async_context(
             open_core(
                 config, origin=origin, clock=clock, entropy=entropy, tls_names=_tls_names(config, origin)
@@ -186,4 +189,5 @@ def _address(address: Address) -> str:
 def _tls_names(config: Config, origin: str) -> list[str]:
     """Every name and address under which the server may be called."""
     host = urlsplit(origin).hostname or "localhost"
-    return [*_LOCAL_NAMES, *dict.fromkeys((host, config.listen.host, *config.hosts))]
+    extra = [urlsplit(f"//{name}").hostname or name for name in config.hosts]  # a host may carry a port
+    return list(dict.fromkeys((*_LOCAL_NAMES, host, config.listen.host, *extra)))
