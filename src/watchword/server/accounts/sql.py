@@ -29,8 +29,10 @@ _LIST: Final = f"select {ACCOUNT_COLUMNS} from accounts a where a.id > :after or
 _FIND_LOGIN: Final = (
     f"select {ACCOUNT_COLUMNS}, l.identifier_key, l.kind, l.salt, l.memory_kib, l.passes, l.lanes, l.verifier,"  # noqa: S608
     " l.wrapped_chest_key, c.version, c.sealed"
-    " from logins l join accounts a on a.id = l.account_id join chests c on c.account_id = a.id"
-    " where l.identifier_key = :identifier_key"
+    # One row for any name, and for one that nobody has the same tables are searched, for an id that is not there.
+    " from (select :identifier_key::text as key) k left join logins l on l.identifier_key = k.key"
+    " left join accounts a on a.id = coalesce(l.account_id, :nobody)"
+    " left join chests c on c.account_id = coalesce(l.account_id, :nobody)"
 )
 _FIND_SALT: Final = (
     "select salt, memory_kib, passes, lanes from logins where identifier_key = :identifier_key"
@@ -100,6 +102,7 @@ _REPLACE_LOGIN: Final = (
 _SET_LEVEL: Final = "update accounts set level = :level, updated_at = :now where id = :id"
 _SET_STATE: Final = "update accounts set state = :state, updated_at = :now where id = :id"
 _DELETE: Final = "delete from accounts where id = :id"
+_NO_ID: Final = bytes(16)
 # Read where there is no row: a name that nobody has costs what one that somebody has costs.
 _NOBODY: Final[Row] = (
     *(bytes(16), "nobody", "nobody", "nobody", None, None, None),
@@ -115,9 +118,12 @@ class SQLAccountStore:
         self._database = database
 
     async def find_login(self, identifier_key: str) -> LoginRecord | None:
-        row = await self._database.fetch_one(_FIND_LOGIN, {"identifier_key": identifier_key})
-        record = _login_record(row or _NOBODY)
-        return record if row else None
+        row = await self._database.fetch_one(
+            _FIND_LOGIN, {"identifier_key": identifier_key, "nobody": _NO_ID}
+        )
+        found = row is not None and row[0] is not None
+        record = _login_record(row if row and found else _NOBODY)
+        return record if found else None
 
     async def find_salt(self, identifier_key: str) -> tuple[bytes, StretchParams] | None:
         row = await self._database.fetch_one(_FIND_SALT, {"identifier_key": identifier_key})
