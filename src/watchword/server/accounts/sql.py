@@ -29,10 +29,11 @@ _LIST: Final = f"select {ACCOUNT_COLUMNS} from accounts a where a.id > :after or
 _FIND_LOGIN: Final = (
     f"select {ACCOUNT_COLUMNS}, l.identifier_key, l.kind, l.salt, l.memory_kib, l.passes, l.lanes, l.verifier,"  # noqa: S608
     " l.wrapped_chest_key, c.version, c.sealed"
-    # One row for any name, and for one that nobody has the same tables are searched, for an id that is not there.
+    # One row for any name. For one that nobody has the same tables are searched and as many pages read: an account that
+    # is not there, and some sealed chest, which is thrown away.
     " from (select :identifier_key::text as key) k left join logins l on l.identifier_key = k.key"
     " left join accounts a on a.id = coalesce(l.account_id, :nobody)"
-    " left join chests c on c.account_id = coalesce(l.account_id, :nobody)"
+    " left join chests c on c.account_id = coalesce(l.account_id, (select account_id from chests limit 1))"
 )
 _FIND_SALT: Final = (
     "select salt, memory_kib, passes, lanes from logins where identifier_key = :identifier_key"
