@@ -55,7 +55,7 @@ MARK: Final = re.compile(r"#.*\b(compare|sql): \S")
 TEXT: Final = {
     "machine path": re.compile(r"(?<![\w.$])/(?:wor[k]|tm[p]|roo[t]|home/\w+)/"),
     "package index": re.compile(
-        r"(?<!no-emit-)inde[x]-url|[\w.-]+/simpl[e]/|artifactor[y]|\bnexu[s]\.|devp[i]|registr[y]\s*=\s*[\"']?http"
+        r"(?<!no-emit-)inde[x]-url|(?<=[\w.-])/simpl[e]/|artifactor[y]|\bnexu[s]\.|devp[i]|registr[y]\s*=\s*[\"']?http"
     ),
 }
 LOCKED_URL: Final = re.compile(r"https?://")

@@ -41,7 +41,8 @@ class MemoryDatabase:
         return next(iter(await self.fetch_all(sql, parameters)), None)
 
     async def fetch_all(self, sql: str, parameters: Parameters) -> list[Row]:
-        return list(self.connection.execute(for_sqlite(sql).text, parameters))
+        statement = for_sqlite(sql)
+        return list(self.connection.execute(statement.text, statement.bind(parameters)))
 
     async def commit(self, unit: Unit) -> None:
         assert self.chain is not None
@@ -49,7 +50,8 @@ class MemoryDatabase:
         self.connection.execute("begin immediate")
         try:
             for step in [*unit.steps, *self.chain.entries(unit.events)]:
-                self.connection.execute(for_sqlite(step.sql).text, step.parameters)
+                statement = for_sqlite(step.sql)
+                self.connection.execute(statement.text, statement.bind(step.parameters))
             self.connection.execute("commit")
         except BaseException:
             if self.connection.in_transaction:  # SQLite itself rolls back when the disk is full

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[3]
 PLANTED = """
 import pytest
@@ -35,6 +33,16 @@ def test_hostile(text):
 """
 
 
+CLOSING = [
+    "counts: quick 13 repetitions of 4,030 at full, in 2 repeated tests; `make soak` runs them all",
+    "counts: 1 more look at every n-th place; `make soak` looks at every one",
+    "PUBLISHED VECTORS ABSENT, 1 sets not checked (set WATCHWORD_VECTORS): no/such/set.json",
+    "skipped: 2 tests",
+    "NOT RUN for lack of no-such-program: 1 tests",
+    "  test_planted.py::test_component",
+]
+
+
 def run(folder: Path, *arguments: str, **environ: str) -> tuple[int, list[str]]:
     (folder / "test_planted.py").write_text(PLANTED)
     done = subprocess.run(
@@ -54,37 +62,23 @@ def run(folder: Path, *arguments: str, **environ: str) -> tuple[int, list[str]]:
     return done.returncode, done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_counts_absent_vectors_and_absent_components_follow_pytests_last_line(
-    tmp_path: Path, workers: tuple[str, ...]
-) -> None:
-    code, lines = run(tmp_path, *workers)
+def test_counts_absent_vectors_and_absent_components_follow_pytests_last_line(tmp_path: Path) -> None:
+    code, lines = run(tmp_path)
     assert code == 0
     last = next(place for place, line in enumerate(lines) if line.startswith("====") and " passed" in line)
     assert "3 passed, 2 skipped" in lines[last]
-    assert lines[last + 2 :] == [
-        "counts: quick 13 repetitions of 4,030 at full, in 2 repeated tests; `make soak` runs them all",
-        "counts: 1 more look at every n-th place; `make soak` looks at every one",
-        "PUBLISHED VECTORS ABSENT, 1 sets not checked (set WATCHWORD_VECTORS): no/such/set.json",
-        "skipped: 2 tests",
-        "NOT RUN for lack of no-such-program: 1 tests",
-        "  test_planted.py::test_component",
-    ]
+    assert lines[last + 2 :] == CLOSING
 
 
-def test_soak_runs_the_full_counts(tmp_path: Path) -> None:
-    code, lines = run(tmp_path, "--soak")
-    assert code == 0
-    assert "counts: 2 repeated tests ran at full, 4,030 repetitions" in lines
-
-
-def test_an_absent_component_fails_a_strict_run(tmp_path: Path) -> None:
-    code, lines = run(tmp_path, "--strict")
-    assert code == 1
-    assert any("1 failed, 3 passed, 1 skipped" in line for line in lines)
-
-
-def test_a_failure_that_shows_hostile_text_does_not_end_the_worker(tmp_path: Path) -> None:
+def test_what_workers_recorded_is_told_and_hostile_text_does_not_end_them(tmp_path: Path) -> None:
     code, lines = run(tmp_path, "-n", "2", HOSTILE="1")
     assert code == 1
     assert any("1 failed, 2 passed, 2 skipped" in line for line in lines)
+    assert lines[-len(CLOSING) :] == CLOSING
+
+
+def test_soak_runs_the_full_counts_and_strict_fails_for_an_absent_component(tmp_path: Path) -> None:
+    code, lines = run(tmp_path, "--soak", "--strict")
+    assert code == 1
+    assert any("1 failed, 3 passed, 1 skipped" in line for line in lines)
+    assert "counts: 2 repeated tests ran at full, 4,030 repetitions" in lines
