@@ -25,5 +25,10 @@ if [ ! -x "$venv/bin/uv" ]; then
     run "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 fi
 uv=("$venv/bin/uv" --quiet)
-VIRTUAL_ENV=$PWD/$venv run "${uv[@]}" pip sync --require-hashes requirements/bootstrap.txt requirements/dev.txt
+# The system's certificates, since a network may have a root of its own; and pip's own settings where uv has none.
+if ! VIRTUAL_ENV=$PWD/$venv "${uv[@]}" --system-certs pip sync --require-hashes requirements/bootstrap.txt requirements/dev.txt >"$log" 2>&1; then
+    tail -n 3 "$log" >&2
+    say "uv did not get everything; trying with pip, which takes longer"
+    run "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt -r requirements/dev.txt
+fi
 VIRTUAL_ENV=$PWD/$venv run "${uv[@]}" pip install --no-deps --no-build-isolation -e .

@@ -108,5 +108,5 @@ def test_fault_N7_an_install_with_one_hash_changed_fails(tmp_path: Path, install
 def test_the_environment_is_made_with_hashes_required() -> None:
     script = (ROOT / "tools/make_env.sh").read_text()
     installs = [line for line in script.splitlines() if " pip " in line and "requirements/" in line]
-    assert len(installs) == 2
+    assert len(installs) == 3
     assert all("--require-hashes" in line for line in installs)
