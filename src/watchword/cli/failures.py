@@ -31,7 +31,10 @@ def fail_internal(error: BaseException, *, as_json: bool) -> ExitCode:
     """Tell that we are at fault; what happened exactly is shown only to whoever asks with WATCHWORD_DEBUG=1."""
     from watchword.core.entropy import SystemEntropy  # seldom
 
-    trace = f"err_{SystemEntropy().bytes(_TRACE_SIZE).hex()}"
+    try:
+        trace = f"err_{SystemEntropy().bytes(_TRACE_SIZE).hex()}"
+    except WatchwordError:
+        trace = "err_without_randomness"
     if os.environ.get(DEBUG_VARIABLE) == "1":
         sys.stderr.write(f"{trace}:\n{''.join(traceback.format_exception(error))}")
     _tell(

@@ -3,10 +3,12 @@
 import os
 from typing import Protocol
 
+from watchword.errors import UnavailableError
+
 
 class Entropy(Protocol):
     def bytes(self, size: int) -> bytes:
-        """`size` bytes that nobody can predict."""
+        """`size` bytes that nobody can predict. Raises `UnavailableError` rather than give weaker ones."""
         ...
 
 
@@ -14,4 +16,7 @@ class SystemEntropy:
     """The kernel's generator, asked anew each time: nothing to share or repeat after a fork."""
 
     def bytes(self, size: int) -> bytes:
-        return os.urandom(size)
+        try:
+            return os.urandom(size)
+        except (OSError, NotImplementedError):
+            raise UnavailableError("the system gives no random bytes") from None
