@@ -268,3 +268,22 @@ async def test_no_token_or_credential_stands_in_the_database(tmp_path: Path) -> 
         )
         for secret in planted:
             assert secret not in stored
+
+
+@pytest.mark.parametrize(
+    ("path", "member"),
+    [
+        ("/api/login/begin", "device"),
+        ("/api/login/begin", "signature"),
+        ("/api/register", "device"),
+        ("/api/register", "signature"),
+        ("/api/devices", "device"),
+    ],
+)
+async def test_a_proof_where_none_is_looked_at_is_refused(tmp_path: Path, path: str, member: str) -> None:
+    async with open_world(tmp_path) as world:
+        body = {"envelope": "e30.AAAA", member: "x" * (86 if member == "signature" else 30)}
+        answer = await world.call("POST", path, body)
+        assert (answer.status_code, answer.json()["code"]) == (403, "refused")
+        entry = (await world.core.audit.tail(1))[0]
+        assert f"unexpected_{member}" in entry.facts

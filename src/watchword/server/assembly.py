@@ -87,6 +87,7 @@ class _Parts:
         self.tokens = TokenService(
             issuer=core.origin,
             signing_key=lambda: core.keys.signing_key,
+            require_session=self.session_store.require_session,
             database=core.database,
             entropy=core.entropy,
         )

@@ -18,7 +18,7 @@ from watchword.core.secret import Secret
 from watchword.crypto.hpke import SealingPrivateKey
 from watchword.errors import MalformedError, RefusedError, TooLargeError, UnsealError
 from watchword.protocol.envelope import NEEDS_SHORT_KEY, REPLY_KEY_SIZE, Purpose, SealedEnvelope, seal_reply
-from watchword.protocol.messages import SealedAnswer
+from watchword.protocol.messages import SealedAnswer, SealedRequest
 from watchword.protocol.wire import Message, parse_message
 from watchword.server.context import RequestContext
 
@@ -74,10 +74,13 @@ class SealedDoor:
         self._short_keys = short_keys
         self._entropy = entropy
 
-    async def open(self, text: str, purpose: Purpose, kind: type[M], context: RequestContext) -> Opened[M]:
+    async def open(
+        self, request: SealedRequest, purpose: Purpose, kind: type[M], context: RequestContext
+    ) -> Opened[M]:
         """Raises `RefusedError`, `BeginAgainError`, `KeyUnknownError`, `OverloadedError`."""
+        _check_proof_form(request, purpose)
         try:
-            envelope = SealedEnvelope.parse(text, purpose=purpose, issuer=self._issuer)
+            envelope = SealedEnvelope.parse(request.envelope, purpose=purpose, issuer=self._issuer)
         except (MalformedError, TooLargeError, UnsealError):
             raise RefusedError("envelope_form") from None
         short_key = self._claim(envelope, context)
@@ -109,6 +112,14 @@ class SealedDoor:
         return self._short_keys.claim(
             envelope.unverified_short_key or "", purpose=envelope.purpose, address=context.address
         )
+
+
+def _check_proof_form(request: SealedRequest, purpose: Purpose) -> None:
+    """A proof stands where one is looked at, and nowhere else. Raise `RefusedError`."""
+    if request.device is not None and purpose is not Purpose.LOGIN:
+        raise RefusedError("unexpected_device")
+    if request.signature is not None and purpose not in (Purpose.LOGIN, Purpose.ENROL):
+        raise RefusedError("unexpected_signature")
 
 
 def _reply_key(payload: Message) -> Secret:

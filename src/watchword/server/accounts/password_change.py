@@ -60,7 +60,7 @@ class PasswordChangeService:
     ) -> SealedAnswer:
         """Raises `RefusedError` for a wrong current password and every bad form, `BeginAgainError`."""
         try:
-            opened = await self._door.open(request.envelope, Purpose.PASSWORD, PasswordPayload, context)
+            opened = await self._door.open(request, Purpose.PASSWORD, PasswordPayload, context)
             answer = await self._change(opened, account, session_id, device_id, context)
         except RefusedError as refusal:
             await self._record(AuditTag.PASSWORD_CHANGE_REFUSED, account, context, {"reason": refusal.reason})

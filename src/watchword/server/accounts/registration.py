@@ -95,7 +95,7 @@ class RegistrationService:
         """Raises `RefusedError` for every reason, `BeginAgainError`, `KeyUnknownError`."""
         opened: Opened[RegisterPayload] | None = None
         try:
-            opened = await self._door.open(request.envelope, Purpose.REGISTER, RegisterPayload, context)
+            opened = await self._door.open(request, Purpose.REGISTER, RegisterPayload, context)
             answer = await self._register(opened, context)
         except RefusedError as refusal:
             await self._record_refusal(refusal.reason, opened, context)

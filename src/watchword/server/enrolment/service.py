@@ -71,7 +71,7 @@ class EnrolmentService:
     async def enrol(self, request: SealedRequest, context: RequestContext) -> SealedAnswer:
         """Raises `RefusedError` for every bad credential, key or signature; `KeyUnknownError`."""
         try:
-            opened = await self._door.open(request.envelope, Purpose.ENROL, EnrolPayload, context)
+            opened = await self._door.open(request, Purpose.ENROL, EnrolPayload, context)
             keys = _check_keys(opened.payload.keys, opened.digest, request.signature)
             answer = await self._enrol_once(opened, keys, context)
         except RefusedError as refusal:

@@ -33,7 +33,7 @@ class BeginService:
     async def begin(self, request: SealedRequest, context: RequestContext) -> SealedAnswer:
         """Raises `RefusedError`, `KeyUnknownError`."""
         try:
-            opened = await self._door.open(request.envelope, Purpose.BEGIN, BeginPayload, context)
+            opened = await self._door.open(request, Purpose.BEGIN, BeginPayload, context)
         except RefusedError as refusal:
             await self._record_refusal(refusal.reason, context)
             raise

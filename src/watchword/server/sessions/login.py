@@ -52,7 +52,7 @@ class LoginService:
         """Raises `RefusedError` for every bad credential, `BeginAgainError`, `KeyUnknownError`."""
         opened: Opened[LoginPayload] | None = None
         try:
-            opened = await self._door.open(request.envelope, Purpose.LOGIN, LoginPayload, context)
+            opened = await self._door.open(request, Purpose.LOGIN, LoginPayload, context)
             record = await self._verify(opened)
             device = await self._proven_device(request, opened.digest, record)
             answer = await self._grant(opened, record, device, context)

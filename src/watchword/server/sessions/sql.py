@@ -23,6 +23,10 @@ _LIST_LIVE: Final = (
     " where s.account_id = :account_id and s.ended_at is null and s.expires_at > :now and s.ends_at > :now"
     " order by s.id limit :limit"
 )
+_REQUIRE_SESSION: Final = (
+    "select 1 from sessions where id = :id and ended_at is null and expires_at > :now"
+    " and ends_at > :now {for_update}"
+)
 _END_ON_DEVICE: Final = (
     "update sessions set ended_at = :now where device_id = :device_id and ended_at is null"
 )
@@ -65,6 +69,9 @@ class SQLSessionStore:
 
     def require_live(self, unit: Unit, device_id: DeviceId, now: Instant) -> None:
         unit.add(_REQUIRE_LIVE, {"device_id": device_id.value, "now": now}, guard="session")
+
+    def require_session(self, unit: Unit, session_id: SessionId, now: Instant) -> None:
+        unit.add(_REQUIRE_SESSION, {"id": session_id.value, "now": now}, guard="session")
 
     def insert(self, unit: Unit, session: Session) -> None:
         unit.add(_END_ON_DEVICE, {"device_id": session.device_id.value, "now": session.created_at})

@@ -23,6 +23,10 @@ class SessionStore(Protocol):
         """Guard "session": the device has a live session."""
         ...
 
+    def require_session(self, unit: Unit, session_id: SessionId, now: Instant) -> None:
+        """Guard "session": this session is live."""
+        ...
+
     def end(self, unit: Unit, account_id: AccountId, session_id: SessionId, now: Instant) -> None:
         """Guard "session": a live session of this account."""
         ...

@@ -7,18 +7,23 @@ from typing import Final
 from watchword.core.clock import MINUTE, SECOND, Instant, later
 from watchword.core.encoding import encode_b64u
 from watchword.core.entropy import Entropy
+from watchword.core.ids import SessionId
 from watchword.crypto.signing import TokenSigningKey
-from watchword.errors import MalformedError
+from watchword.errors import MalformedError, UnauthenticatedError
 from watchword.protocol.tokens import AccessClaims, audience_of, issue_access_token
 from watchword.server.accounts.model import Account
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.context import RequestContext
-from watchword.server.db.unit import Database, Unit
+from watchword.server.db.unit import Database, GuardError, Unit
 from watchword.server.sessions.model import Session
 
 ACCESS_TOKEN_LIFE: Final = 10 * MINUTE
 API_SCOPE: Final = ("api",)
 _JTI_SIZE: Final = 16
+
+
+RequireSession = Callable[[Unit, SessionId, Instant], None]
+"""Adds to a unit of work the demand that a session is live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +36,17 @@ class TokenService:
     """Issues tokens of this issuer; `signing_key` gives the key that signs now."""
 
     def __init__(
-        self, *, issuer: str, signing_key: Callable[[], TokenSigningKey], database: Database, entropy: Entropy
+        self,
+        *,
+        issuer: str,
+        signing_key: Callable[[], TokenSigningKey],
+        require_session: RequireSession,
+        database: Database,
+        entropy: Entropy,
     ) -> None:
         self._issuer = issuer
         self._signing_key = signing_key
+        self._require_session = require_session
         self._database = database
         self._entropy = entropy
 
@@ -49,6 +61,7 @@ class TokenService:
 
         Raises:
             MalformedError: `audience` is not an origin in its canonical spelling, or is the server itself.
+            UnauthenticatedError: the session has ended meanwhile.
         """
         if audience_of(audience) != audience:
             raise MalformedError(f"the audience is the app's origin: {audience_of(audience)}")
@@ -56,6 +69,7 @@ class TokenService:
             raise MalformedError("the server's own API takes only the session's own token")
         token = self._issue(account, session, audience=audience, scope=(), now=context.now)
         unit = Unit(key=account.id.value)
+        self._require_session(unit, session.id, context.now)
         unit.note(
             AuditEvent(
                 tag=AuditTag.TOKEN_ISSUED,
@@ -70,7 +84,10 @@ class TokenService:
                 personal={"address": context.address},
             )
         )
-        await self._database.commit(unit)
+        try:
+            await self._database.commit(unit)
+        except GuardError:
+            raise UnauthenticatedError("session_ended") from None
         return token
 
     def _issue(
