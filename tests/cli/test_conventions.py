@@ -221,3 +221,12 @@ def test_check_config_explains_every_setting():
     assert all(field["effect"] and field["default"] for field in fields.values())
     shown = Shell(environ={}).run("check-config", "--fields").out
     assert all(f"{key} = " in shown for key in fields)
+
+
+@pytest.mark.parametrize("columns", [20, 40, 56, 57, 58, 59, 60, 200])
+def test_a_table_leaves_an_id_whole_on_any_terminal(columns, capsys, monkeypatch):
+    identifier = "ses_01m7xm32srw40we1pp823b7rve"
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("watchword.cli.output._decorated", lambda: True)
+    Table(columns=("session", "until"), rows=[(identifier, "2026-11-27 23:18 UTC")]).print()
+    assert identifier in capsys.readouterr().out

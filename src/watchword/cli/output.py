@@ -6,6 +6,7 @@ colours and lines on a terminal only. No text of others reaches a terminal with 
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -63,10 +64,15 @@ class Table:
         rows = [[safe("" if cell is None else cell) for cell in row] for row in self.rows]
         if not rows:
             print_text(self.empty)
-        elif _decorated():
+        elif _decorated() and self._width(rows) <= shutil.get_terminal_size().columns:
             self._print_rich(rows)
         else:
             self._print_plain(rows)
+
+    def _width(self, rows: list[list[str]]) -> int:
+        """How much of a terminal it takes. A wider one is printed plain: an id folded in a cell cannot be copied."""
+        widths = (max(map(len, (name, *cells))) for name, *cells in zip(self.columns, *rows, strict=True))
+        return sum(width + len(_TAB_STOP) for width in widths) + len(_TAB_STOP)
 
     def _print_plain(self, rows: list[list[str]]) -> None:
         lines = [[name.upper() for name in self.columns], *rows]
