@@ -36,12 +36,12 @@ check: $(STAMP) ## format, lint, types, import contracts, banned calls
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python tools/check_banned_calls.py
 
 .PHONY: contracts
 contracts: $(STAMP) ## the import contracts alone
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 .PHONY: format
 format: $(STAMP) ## put the code into its form
