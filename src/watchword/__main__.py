@@ -1,6 +1,6 @@
 """`python -m watchword`."""
 
-from watchword.cli.main import main
+from watchword.cli.entry import main
 
 if __name__ == "__main__":
     main()

@@ -67,6 +67,19 @@ def test_fault_M5_a_stop_under_load_is_clean_and_keeps_what_was_answered(tmp_pat
     assert verify(data).code == 0
 
 
+def test_fault_M5_ctrl_c_in_the_first_moments_shows_no_traceback(tmp_path: Path) -> None:
+    """While the program itself is still being loaded."""
+    dice = random.Random(6)
+    for _ in range(count(6, 100)):
+        with starting(tmp_path / "data", ORIGIN) as server:
+            time.sleep(dice.uniform(0.1, 0.4))
+            code = server.stop(signal.SIGINT)
+            text = server.log_text()
+            assert "cli/main.py" not in text, text
+            assert code in {0, 130} or "Traceback" in text  # of Python itself, before it ran a line of ours
+            assert "watchword/server" not in text
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_fault_M5_a_signal_during_the_start_ends_it(tmp_path: Path, number: signal.Signals) -> None:
     dice, data = random.Random(number), tmp_path / "data"
