@@ -66,7 +66,7 @@ class RunningServer:
     def _await_ready(self) -> None:
         for _ in range(int(START_SECONDS / _POLL_SECONDS)):
             ready = self.find_log("server.ready")
-            if ready is not None:
+            if ready is not None and ready["origin"] in self.output():  # the banner comes last
                 self.origin, self.address = ready["origin"], ready["address"]
                 return
             if self.process.poll() is not None:
