@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-import mmap
-import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from watchword.server.db.sqlite.worker import Worker
 
 FOREGROUND_SIZE: Final = 50 * 1024 * 1024
 """Up to this many bytes the check runs before the server is ready; above, in the background."""
+_BLOCK_PAGES: Final = 256
 _FREELIST_HEAD: Final = 32  # offset in page 1: number of the first trunk page, then the count
 
 _log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def check_whole(connection: apsw.Connection, path: Path) -> None:
             raise
         _log.warning("the log could not be written back (%s): pages of zeros are not looked for", error)
         return
-    report_zeros(path)
+    report_zeros(connection, path)
 
 
 def check_in_background(path: Path, state: ServingState, loop: asyncio.AbstractEventLoop) -> None:
@@ -62,9 +62,9 @@ def _check_while_serving(path: Path) -> None:
     try:
         configure(connection, writes=False)
         check_structure(connection)
+        report_zeros(connection, path)
     finally:
         connection.close(True)
-    report_zeros(path)
 
 
 def check_structure(connection: apsw.Connection) -> None:
@@ -81,7 +81,7 @@ def check_structure(connection: apsw.Connection) -> None:
         raise DamagedError("The database is damaged: a row refers to one that is missing.")
 
 
-def report_zeros(path: Path) -> None:
+def report_zeros(connection: apsw.Connection, path: Path) -> None:
     """Say so when a page in use holds zeros only: its checksum, of zeros, is zero and so seems right.
 
     A page of a tree cannot be so, and the structure check finds it. The last page of a long value can, and then
@@ -89,31 +89,43 @@ def report_zeros(path: Path) -> None:
     of zeros could keep the server from starting. Values longer than a page must therefore be sealed or encoded, so
     that their readers notice. Reads the main file only: what is still in the log is not seen.
     """
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size == 0:
-            return
-        with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data:
-            zeros = bytes(PAGE_SIZE)
-            suspects = {
-                offset // PAGE_SIZE + 1
-                for offset in range(0, size - PAGE_SIZE + 1, PAGE_SIZE)
-                if data[offset : offset + PAGE_SIZE] == zeros
-            }
-            if suspects and (used := suspects - _free_pages(data)):
-                _log.critical(
-                    "pages of zeros in use: %s; long values that end there may be lost", sorted(used)[:10]
-                )
+    pages = path.stat().st_size // PAGE_SIZE
+    zeros = bytes(PAGE_SIZE)
+    suspects = {
+        first + place + 1
+        for first, block in _blocks(connection, pages)
+        for place in range(len(block) // PAGE_SIZE)
+        if block[place * PAGE_SIZE : (place + 1) * PAGE_SIZE] == zeros
+    }
+    if suspects and (used := suspects - _free_pages(connection, pages)):
+        _log.critical("pages of zeros in use: %s; long values that end there may be lost", sorted(used)[:10])
 
 
-def _free_pages(data: mmap.mmap) -> set[int]:
+def _blocks(connection: apsw.Connection, pages: int) -> Iterator[tuple[int, bytes]]:
+    """The main file in pieces, each with the number of pages before it."""
+    for first in range(0, pages, _BLOCK_PAGES):
+        yield first, _read(connection, first, min(_BLOCK_PAGES, pages - first))
+
+
+def _read(connection: apsw.Connection, first: int, pages: int) -> bytes:
+    """Read through SQLite's own handle.
+
+    Opening the file and closing it again would drop, by the rules of POSIX, every lock that this process holds on it:
+    another program could then take the log away under us. One byte more than the pages is asked for, since the
+    checksum VFS takes a read whose size is a power of two for one page: it would verify several pages as one, and a
+    page that a checkpoint is just writing as a damaged one.
+    """
+    _, data = connection.read("main", 0, first * PAGE_SIZE, pages * PAGE_SIZE + 1)
+    return data[:-1]
+
+
+def _free_pages(connection: apsw.Connection, pages: int) -> set[int]:
     """The pages of the freelist (file format, section 1.5); stops at the first number that makes no sense."""
     free: set[int] = set()
-    pages = len(data) // PAGE_SIZE
-    trunk = int.from_bytes(data[_FREELIST_HEAD : _FREELIST_HEAD + 4], "big")
+    trunk = int.from_bytes(_read(connection, 0, 1)[_FREELIST_HEAD : _FREELIST_HEAD + 4], "big")
     while 0 < trunk <= pages and trunk not in free:
         free.add(trunk)
-        page = data[(trunk - 1) * PAGE_SIZE : trunk * PAGE_SIZE]
+        page = _read(connection, trunk - 1, 1)
         count = min(int.from_bytes(page[4:8], "big"), PAGE_SIZE // 4 - 2)
         free.update(int.from_bytes(page[8 + 4 * n : 12 + 4 * n], "big") for n in range(count))
         trunk = int.from_bytes(page[:4], "big")
