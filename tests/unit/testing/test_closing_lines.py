@@ -51,6 +51,7 @@ def run(folder: Path, *arguments: str, **environ: str) -> tuple[int, list[str]]:
             str(ROOT / "tools/run_tests.py"),
             "-p",
             "tests.kits.report",
+            f"--rootdir={folder}",
             *arguments,
             str(folder),
         ],
