@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import threading
+import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final, TypeVar
 
@@ -131,8 +132,9 @@ async def serve(
         workers=1,
         timeout_graceful_shutdown=shutdown_grace_s,
     )
-    asyncio.get_running_loop().set_exception_handler(_log_exception)
-    await _Server(config, listen, tls, on_ready, stop).serve()
+    server = _Server(config, listen, tls, on_ready, stop)
+    asyncio.get_running_loop().set_exception_handler(server.heard)
+    await server.serve()
 
 
 class _Server(uvicorn.Server):
@@ -148,6 +150,7 @@ class _Server(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self._listen, self._tls, self._on_ready, self._stop = listen, tls, on_ready, stop
+        self._deaf = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         del sockets
@@ -155,19 +158,43 @@ class _Server(uvicorn.Server):
         if self.lifespan.should_exit:
             self._listen.close()
             raise UnavailableError("the server did not start")
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
+        self.servers = [await self._start_listening()]
+        self.started = True
+        host, port = self._listen.getsockname()[:2]
+        self._on_ready((host, port))
+
+    async def _start_listening(self) -> asyncio.Server:
+        """On a duplicate, so that ours outlives the loop's: see `heard`."""
+        return await asyncio.get_running_loop().create_server(
             self._make_protocol,
-            sock=self._listen,
+            sock=self._listen.dup(),
             ssl=self._tls,
             backlog=_BACKLOG,
             ssl_handshake_timeout=_HANDSHAKE_S,
             ssl_shutdown_timeout=_GOODBYE_S,
         )
-        self.servers = [server]
-        self.started = True
-        host, port = self._listen.getsockname()[:2]
-        self._on_ready((host, port))
+
+    def heard(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """The loop's exception handler. A connection that could not be accepted (no memory) blocks all after it.
+
+        libuv waits for that one to be taken, for ever, and the process lives on without a door; so it gets a new one.
+        """
+        _log_exception(loop, context)
+        error = context.get("exception")
+        if isinstance(error, BaseException) and _was_accepting(error):
+            self._deaf = True
+
+    async def _listen_again(self) -> None:
+        """What is connected stays so; what waits in the kernel's queue is taken by the new listener."""
+        for server in self.servers:
+            server.close()
+        try:
+            self.servers = [await self._start_listening()]
+        except (OSError, MemoryError) as error:  # still short of something: the next tick tries again
+            _log.fault("http.listen_failed", error)
+        else:
+            self._deaf = False
+            _log.warning("http.listens_again")
 
     def _make_protocol(self) -> HTTPProtocol:
         return HTTPProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
@@ -175,10 +202,13 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         if self._stop is not None and self._stop.is_set():
             self.should_exit = True
+        if self._deaf and not self.should_exit:
+            await self._listen_again()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn's, and then whatever is left: callers of cancelled requests, and everybody on a second signal."""
+        self._listen.close()
         await super().shutdown(sockets)
         ends = asyncio.get_running_loop().time() + (0 if self.force_exit else _GOODBYE_S)
         while self.server_state.connections and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110  # they leave without a word
@@ -202,6 +232,11 @@ class _Server(uvicorn.Server):
 
 def _stopping_already() -> None:
     """For signals between the last answer and the end: what is left takes a moment and must be done."""
+
+
+def _was_accepting(error: BaseException) -> bool:
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code.co_name.endswith("._on_listen") for frame, _ in frames)
 
 
 def _log_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
