@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.kits.commands import Finished, Shell
+from tests.kits.commands import PASSWORD, Finished, Shell
 from tests.kits.process import PROGRAM, RunningServer, clean_environment
 
 from watchword.cli.main import run
@@ -152,7 +152,8 @@ def test_an_invitation_is_all_that_standard_output_holds_and_it_works_once(desk)
     open_ones = good(desk.run("invites", "--json")).json
     assert [each["level"] for each in open_ones if each["note"] == "for Grace"] == [2]
     assert code not in good(desk.run("audit", "tail", "--json")).out
-    registered = good(desk.ask("register", "grace", "--invitation", code, "--json")).json
+    lines = f"{code}\n{PASSWORD}"
+    registered = good(desk.shell.ask("register", "grace", "--invited", "--json", password=lines)).json
     assert registered["account"]["level"] == 2
     assert not any(each["note"] == "for Grace" for each in good(desk.run("invites", "--json")).json)
 

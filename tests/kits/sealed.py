@@ -126,13 +126,17 @@ def read(answer: httpx.Response, kind: type[M], purpose: Purpose, envelope: str,
     return open_reply(answer.json()["sealed"], key, kind, purpose=purpose, request=envelope_digest(envelope))
 
 
+WRAPPED = f"e30..{'A' * 16}.AAAA.{'A' * 22}"
+"""The form of a JWE: all that the server can see of one."""
+
+
 def split(entropy: Entropy, kind: str = "username", **changes: Any) -> Payload:
     return {
         "kind": kind,
         "salt": fresh(entropy, 16),
         "stretch": StretchParams().to_json(),
         "login_secret": fresh(entropy),
-        "wrapped_chest_key": "wrapped",
+        "wrapped_chest_key": WRAPPED,
         **changes,
     }
 
@@ -229,7 +233,7 @@ def password_payload(world: World, member: Member, *, version: int = 2, **change
         **member.chest,
         "version": version,
         "archive_generation": version,
-        "sealed": "sealed",
+        "sealed": WRAPPED,
         "recovery_wrapped": "wrapped_",
     }
     return {

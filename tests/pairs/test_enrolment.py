@@ -1,8 +1,10 @@
 """Enrolment, sessions and tokens against the whole server: one credential, one device, one owner."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.kits.sealed import (
     SignedIn,
@@ -20,17 +22,24 @@ from tests.kits.sealed import (
     sign_in,
     try_enrol,
 )
-from tests.kits.world import World, open_world
+from tests.kits.world import PASSWORD, Person, World, open_world
 
-from watchword.client.flows.account import DeviceKeys
-from watchword.client.flows.sealed import Prover
+from watchword.client.flows.account import DeviceKeys, NewAccount
+from watchword.client.flows.passwords import new_splits
+from watchword.client.flows.sealed import Prover, begin
 from watchword.core.clock import MINUTE
 from watchword.core.encoding import encode_b64u
+from watchword.core.ids import AccountId, DeviceId
+from watchword.crypto.hpke import Suite
+from watchword.protocol.chest import Chest, RecoveryKey
 from watchword.protocol.device_proof import prove_device
-from watchword.protocol.envelope import Purpose, envelope_digest
-from watchword.protocol.messages import EnrolAnswer
+from watchword.protocol.envelope import Purpose, envelope_digest, seal_envelope
+from watchword.protocol.messages import EnrolAnswer, RegisterPayload
+from watchword.protocol.passwords import prepare
+from watchword.protocol.wire import encode_message
 from watchword.server.db.unit import Unit
-from watchword.server.devices.model import MAX_DEVICES
+from watchword.server.devices.model import MAX_DEVICES, Device
+from watchword.server.devices.sql import SQLDeviceStore
 
 pytestmark = pytest.mark.anyio
 REFUSED = "account:device:enrol-refused"
@@ -164,7 +173,7 @@ async def test_a_signing_key_names_one_device_alone(tmp_path: Path) -> None:
         assert await reasons(world, REFUSED) == ["guard_device"]
 
 
-async def test_an_account_has_a_bounded_number_of_devices(tmp_path: Path) -> None:
+async def test_an_account_is_signed_in_on_a_bounded_number_of_devices(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         anna = await sign_in(world, "anna")
         unit = Unit(key=b"test")
@@ -174,6 +183,12 @@ async def test_an_account_has_a_bounded_number_of_devices(tmp_path: Path) -> Non
                 " generation_version, created_at) select :id, account_id, name, :key, message_signing_key,"
                 " sealing_key, generation_version, created_at from devices limit 1",
                 {"id": number.to_bytes(16, "big"), "key": number.to_bytes(32, "big")},
+            )
+            unit.add(
+                "insert into sessions (id, account_id, device_id, seed, sign_in_version, counter, auth_time,"
+                " created_at, expires_at, ends_at, address, user_agent)"
+                " select :id, account_id, :id, seed, sign_in_version, counter, auth_time, created_at, expires_at, ends_at, address, user_agent from sessions limit 1",
+                {"id": number.to_bytes(16, "big")},
             )
         await world.core.database.commit(unit)
         assert await count_rows(world, "devices") == MAX_DEVICES
@@ -287,3 +302,87 @@ async def test_a_proof_where_none_is_looked_at_is_refused(tmp_path: Path, path: 
         assert (answer.status_code, answer.json()["code"]) == (403, "refused")
         entry = (await world.core.audit.tail(1))[0]
         assert f"unexpected_{member}" in entry.facts
+
+
+async def test_a_repeated_enrolment_gives_the_same_session_and_sign_in_token_again(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        anna = await world.register("anna")
+        again = await world.enrol(anna.registered.temporary_token, anna.keys)
+        assert again.grant.session == anna.enrolled.grant.session
+        assert again.grant.sign_in_token == anna.enrolled.grant.sign_in_token
+        assert again.grant.client_key == anna.enrolled.grant.client_key
+
+
+async def test_devices_that_are_not_signed_in_do_not_keep_a_new_one_out(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        anna = await world.register("anna")
+        for number in range(MAX_DEVICES):
+            await insert_device(world, anna, number)
+        login = await world.log_in("anna")
+        assert login.answer.temporary_token is not None
+        await world.enrol(login.answer.temporary_token, DeviceKeys.generate(world.client_entropy))
+
+
+async def insert_device(world: World, person: Person, number: int) -> None:
+    unit = Unit(key=b"devices")
+    SQLDeviceStore(world.core.database).insert(
+        unit,
+        Device(
+            id=DeviceId.new(world.clock.now(), world.entropy),
+            account_id=AccountId.parse(person.registered.account.id),
+            name="left behind",
+            signing_key=number.to_bytes(32, "big"),
+            message_signing_key=bytes(32),
+            sealing_key=bytes(1216),
+            generation_version=1,
+            created_at=world.clock.now(),
+        ),
+    )
+    await world.core.database.commit(unit)
+
+
+@pytest.mark.parametrize(
+    ("part", "text"), [("sealed", "\0" * 5000), ("sealed", "x"), ("wrapped_chest_key", "\0" * 40)]
+)
+async def test_what_is_no_jwe_is_not_stored_for_a_stranger(tmp_path: Path, part: str, text: str) -> None:
+    def spoil(payload: RegisterPayload) -> RegisterPayload:
+        if part == "sealed":
+            return msgspec.structs.replace(payload, chest=msgspec.structs.replace(payload.chest, sealed=text))
+        logins = [msgspec.structs.replace(split, wrapped_chest_key=text) for split in payload.logins]
+        return msgspec.structs.replace(payload, logins=logins)
+
+    async with open_world(tmp_path) as world:
+        status, code = await register_payload(world, spoil)
+        assert (status, code) == (403, "refused")
+
+
+async def test_only_begin_login_and_enrolment_may_do_without_the_hybrid(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        assert (await register_payload(world, lambda payload: payload, suite=Suite.HYBRID))[0] == 201
+    async with open_world(tmp_path / "other") as world:
+        assert (await register_payload(world, lambda payload: payload, suite=Suite.X25519))[0] == 403
+        assert "envelope_suite" in (await world.core.audit.tail(1))[0].facts
+
+
+async def register_payload(
+    world: World, change: Callable[[RegisterPayload], RegisterPayload], suite: Suite = Suite.HYBRID
+) -> tuple[int, str]:
+    """Register with a payload that `change` has had its hands on."""
+    to, entropy = world.recipient(suite), world.client_entropy
+    new = NewAccount(username="anna", password=prepare(PASSWORD))
+    recovery = RecoveryKey.generate(entropy)
+    chest = Chest.create(recovery, entropy)
+    splits, body = await world.run(new_splits(new.password, ["username"], chest, entropy))
+    begun = await world.run(begin("anna", Purpose.REGISTER, to=to, entropy=entropy))
+    payload = RegisterPayload(
+        username="anna",
+        logins=splits,
+        chest=body,
+        recovery_secret=encode_b64u(recovery.secret().reveal()),
+        reply_key=encode_b64u(entropy.bytes(32)),
+    )
+    text = seal_envelope(
+        encode_message(change(payload)), to, Purpose.REGISTER, short_key=begun.short_key
+    ).text
+    answer = await world.call("POST", "/api/register", {"envelope": text})
+    return answer.status_code, answer.json().get("code", "")

@@ -61,9 +61,13 @@ def register(
         str | None, typer.Option("--email", help="Logs in as well as the name; not proof of a mailbox.")
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="How others see you.")] = None,
-    invitation: Annotated[
-        str | None, typer.Option("--invitation", help="The code, where the server asks for one.")
-    ] = None,
+    invited: Annotated[
+        bool,
+        typer.Option(
+            "--invited",
+            help="Ask for the invitation's code; with --password-stdin it is the first line, the password the second.",
+        ),
+    ] = False,
     server: ServerOption = None,
     ca: CAOption = None,
     fingerprint: FingerprintOption = None,
@@ -88,6 +92,7 @@ def register(
     folder = home_of(home)
     _require_empty(folder)
     passwords = Passwords(from_stdin=password_stdin)
+    invitation = passwords.read("Invitation").strip() if invited else None
     chosen = parse_username(username or _ask("Username")).text
     address = parse_email(email).text if email else None
     trust = Trust(server=server, ca=ca, fingerprint=fingerprint, on_first_use=trust_on_first_use)

@@ -81,6 +81,7 @@ class Client:
         self._transport = Transport(trusted.server, trusted.root_pem, progress=progress)
         self._file = VaultFile(home, self._entropy)
         self._document: KeyDocument | None = None
+        self._seen_number = 1
         self._vault: OpenVault | None = None
         self._opened_with: Secret | None = None
 
@@ -229,7 +230,7 @@ class Client:
         try:
             return self._transport.run(flow(recipient_of(self._keys())))
         except KeyUnknownError:
-            self._document = None
+            self._document = None  # its number is remembered
             return self._transport.run(flow(recipient_of(self._keys())))
 
     def _keys(self) -> KeyDocument:
@@ -239,13 +240,23 @@ class Client:
             )
             if self._vault is not None and document.issuer != self._vault.owner.issuer:
                 raise NotTrustedError(f"this server calls itself {document.issuer} now")
+            self._remember(document.number)
             self._document = document
         return self._document
 
+    def _remember(self, number: int) -> None:
+        """Keep the number, here and on disk: a document that a thief kept cannot come back after a rotation."""
+        known = self._number()
+        self._seen_number = max(number, known)
+        if self._vault is not None and self._seen_number > self._stored_number():
+            self._vault.put({"WATCHWORD_KEY_DOCUMENT_NUMBER": str(self._seen_number)})
+            self._file.save(self._vault)
+
     def _number(self) -> int:
         """The newest key document seen: an older one is refused."""
-        if self._document is not None:
-            return self._document.number
+        return max(self._seen_number, self._stored_number())
+
+    def _stored_number(self) -> int:
         return int(self._vault.entries.get("WATCHWORD_KEY_DOCUMENT_NUMBER", "1")) if self._vault else 1
 
     def _open(self) -> OpenVault:

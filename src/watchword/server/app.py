@@ -71,8 +71,9 @@ async def _serve(config: Config, clock: Clock, entropy: Entropy) -> None:
         port = listen.getsockname()[1]
         origin = config.resolve_origin(port)
         _log.info("server.starting", address=_address(listen.getsockname()), origin=origin)
-        for warning in find_warnings(config, os.environ):
-            _log.warning("server.config", detail=warning)
+        if not config.listen.is_loopback:  # on loopback there is nobody to be warned of
+            for warning in find_warnings(config, os.environ):
+                _log.warning("server.config", detail=warning)
         core = await stack.enter_async_context(
             open_core(
                 config, origin=origin, clock=clock, entropy=entropy, tls_names=_tls_names(config, origin)

@@ -38,6 +38,7 @@ from watchword.server.tokens.service import TokenService
 
 _KEEP_ENDED = 30 * DAY
 _KEEP_CREDENTIALS = HOUR
+_KEEP_RETIRED_SEEDS = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +52,14 @@ class Services:
     _core: Core
     _sessions: SQLSessionStore
     _devices: SQLDeviceStore
+    _accounts: SQLAccountStore
 
     async def tidy(self, now: Instant) -> None:
         """Forget what has ended for good; bounded tables are part of the design."""
         unit = Unit(key=b"tidy")
         self._sessions.drop_ended(unit, Instant(now - _KEEP_ENDED))
         self._devices.drop_expired_credentials(unit, Instant(now - _KEEP_CREDENTIALS))
+        self._accounts.drop_retired_seeds(unit, Instant(now - _KEEP_RETIRED_SEEDS))
         await self._core.database.commit(unit)
 
 
@@ -127,6 +130,7 @@ async def assemble(core: Core) -> Services:
         _core=core,
         _sessions=parts.session_store,
         _devices=parts.devices,
+        _accounts=parts.accounts,
     )
 
 

@@ -10,12 +10,12 @@ that has expired (`BeginAgainError`) and a sealing key that is no longer in use 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from watchword.core.encoding import decode_b64u_sized
 from watchword.core.entropy import Entropy
 from watchword.core.secret import Secret
-from watchword.crypto.hpke import SealingPrivateKey
+from watchword.crypto.hpke import SealingPrivateKey, Suite
 from watchword.errors import MalformedError, RefusedError, TooLargeError, UnsealError
 from watchword.protocol.envelope import NEEDS_SHORT_KEY, REPLY_KEY_SIZE, Purpose, SealedEnvelope, seal_reply
 from watchword.protocol.messages import SealedAnswer, SealedRequest
@@ -23,6 +23,8 @@ from watchword.protocol.wire import Message, parse_message
 from watchword.server.context import RequestContext
 
 M = TypeVar("M", bound=Message)
+_CLASSICAL: Final = frozenset({Purpose.BEGIN, Purpose.LOGIN, Purpose.ENROL})
+"""What may be sealed without the hybrid: never what carries a new password's secrets or what is stored."""
 
 
 class ClaimedKey(Protocol):
@@ -83,6 +85,8 @@ class SealedDoor:
             envelope = SealedEnvelope.parse(request.envelope, purpose=purpose, issuer=self._issuer)
         except (MalformedError, TooLargeError, UnsealError):
             raise RefusedError("envelope_form") from None
+        if envelope.suite is Suite.X25519 and purpose not in _CLASSICAL:
+            raise RefusedError("envelope_suite")
         short_key = self._claim(envelope, context)
         key = await self._sealing_key(envelope.kid)
         try:

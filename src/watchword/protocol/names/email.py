@@ -22,6 +22,8 @@ MAX_EMAIL_SIZE: Final = 254
 MAX_LOCAL_SIZE: Final = 64
 """Octets (RFC 5321, section 4.5.3.1.1)."""
 MAX_DOMAIN_SIZE: Final = 253
+MAX_UNICODE_DOMAIN: Final = 64
+"""Code points of a domain that is not ASCII."""
 
 _ASCII_LOCAL: Final = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_+'&~-]*(?:\.[a-zA-Z0-9_+'&~-]+)*\Z")
 _LDH_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
@@ -64,6 +66,9 @@ def _check_local(local: str) -> None:
 
 
 def _to_ascii(domain: str) -> str:
+    # Before anything is computed: IDNA takes milliseconds for what no registry would sell.
+    if len(domain) > (MAX_DOMAIN_SIZE if domain.isascii() else MAX_UNICODE_DOMAIN):
+        raise InvalidNameError(NameReason.EMAIL_DOMAIN)
     lower = unicodedata.normalize("NFC", domain.lower())
     labels = [_label_to_ascii(label) for label in lower.split(".")]
     joined = ".".join(labels)

@@ -1,5 +1,6 @@
 """Reading what a client sends of its password split and chest: bounds, floors, and exactly one login per identifier."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,9 @@ from watchword.protocol.messages import ChestBody, LoginSplit
 from watchword.server.accounts.model import LoginKind
 
 _MAX_RECOVERY_WRAPPED: Final = 2048
+_JWE: Final = re.compile(
+    r"[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]{16}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{22}\Z"
+)  # "dir", A256GCM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,7 @@ def _parse(split: LoginSplit) -> Split:
         memory_kib=split.stretch.memory_kib, passes=split.stretch.passes, lanes=split.stretch.lanes
     )
     params.check()
+    _check_sealed(split.wrapped_chest_key)
     return Split(
         kind=LoginKind(split.kind),
         salt=decode_b64u_sized(split.salt, SALT_SIZE),
@@ -57,5 +62,12 @@ def check_chest(chest: ChestBody) -> None:
     DeviceVerifyingKey.from_bytes(decode_b64u_sized(chest.identity_key, KEY_SIZE))
     SealingPublicKey.from_bytes(Suite.HYBRID, decode_b64u(chest.archive_key))
     SealingPublicKey.from_bytes(Suite.HYBRID, decode_b64u(chest.recovery_key))
+    _check_sealed(chest.sealed)
     if len(decode_b64u(chest.recovery_wrapped)) > _MAX_RECOVERY_WRAPPED:
         raise MalformedError("the wrapped chest key is too long")
+
+
+def _check_sealed(text: str) -> None:
+    """What we cannot open must at least be a JWE: nothing else is stored for strangers. Raises `MalformedError`."""
+    if not _JWE.match(text):
+        raise MalformedError("not a JWE")

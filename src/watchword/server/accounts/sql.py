@@ -69,6 +69,7 @@ _INSERT_LOGIN: Final = (
 _RETIRE_SEED: Final = (
     "insert into retired_seeds (account_id, version, seed, retired_at) values (:id, :version, :seed, :now)"
 )
+_DROP_RETIRED_SEEDS: Final = "delete from retired_seeds where retired_at < :before"
 _INSERT_CHEST: Final = "insert into chests (account_id, version, sealed) values (:id, :version, :sealed)"
 _INSERT_CHEST_KEYS: Final = (
     "insert into chest_keys (account_id, identity_key, archive_key, archive_generation, recovery_key,"
@@ -247,6 +248,9 @@ class SQLAccountStore:
                 "now": now,
             },
         )
+
+    def drop_retired_seeds(self, unit: Unit, before: Instant) -> None:
+        unit.add(_DROP_RETIRED_SEEDS, {"before": before})
 
     def set_level(self, unit: Unit, account_id: AccountId, level: int, now: Instant) -> None:
         unit.add(_SET_LEVEL, {"id": account_id.value, "level": level, "now": now}, guard="account")

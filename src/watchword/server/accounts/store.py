@@ -60,6 +60,10 @@ class AccountStore(Protocol):
         """Guards "account" (password version) and "chest" (the version before); the old seed is retired."""
         ...
 
+    def drop_retired_seeds(self, unit: Unit, before: Instant) -> None:
+        """Forget seeds that were retired before this instant."""
+        ...
+
     def set_level(self, unit: Unit, account_id: AccountId, level: int, now: Instant) -> None:
         """Guard "account": exists."""
         ...

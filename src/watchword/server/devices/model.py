@@ -11,7 +11,7 @@ REPEAT_WINDOW: Final = 30 * MINUTE
 """How long the same credential and device key get the same answer again, should the first have been lost."""
 TEMPORARY_TOKEN_PREFIX: Final = "wtt"  # noqa: S105  # public
 MAX_DEVICES: Final = 100
-"""Of one account; far above use, low enough that no account fills the table."""
+"""Of one account that are signed in at once; far above use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

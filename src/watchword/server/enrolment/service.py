@@ -30,6 +30,7 @@ from watchword.server.devices.model import MAX_DEVICES, REPEAT_WINDOW, Device, E
 from watchword.server.devices.store import DeviceStore
 from watchword.server.sealed import Opened, SealedDoor
 from watchword.server.sessions.grants import SessionGranter
+from watchword.server.sessions.model import Session
 
 _KEY_SIZE = 32
 _NAME_LIMIT = 100
@@ -104,9 +105,18 @@ class EnrolmentService:
         self._accounts.require_current(unit, account)
         if credential.used_at is None:
             device = await self._add(unit, opened.payload, keys, credential, context)
+            session = self._granter.open(unit, device.id, account, context, credential.auth_time)
         else:
-            device = await self._repeat(unit, credential, keys, context)
-        return await self._grant(unit, account, device, credential, context)
+            device, session = await self._repeat(unit, credential, keys, context)
+        repeated = credential.used_at is not None
+        await self._commit(unit, _enrolled(account, device, session, context, repeated=repeated))
+        return EnrolAnswer(
+            account=account.body(),
+            device=str(device.id),
+            grant=self._granter.grant(session, device, account, context.now),
+            key_document=self._key_document(),
+            server_time=context.now,
+        )
 
     async def _add(
         self,
@@ -118,7 +128,7 @@ class EnrolmentService:
     ) -> Device:
         if context.now >= credential.expires_at:
             raise RefusedError("credential_expired")
-        if await self._devices.count(credential.account_id) >= MAX_DEVICES:
+        if await self._granter.count_live(credential.account_id, context.now) >= MAX_DEVICES:
             raise RefusedError("too_many_devices")
         device = Device(
             id=DeviceId.new(context.now, self._entropy),
@@ -136,8 +146,8 @@ class EnrolmentService:
 
     async def _repeat(
         self, unit: Unit, credential: EnrolmentCredential, keys: _NewKeys, context: RequestContext
-    ) -> Device:
-        """The device that this credential already made, for the same key alone, and while it is still signed in.
+    ) -> tuple[Device, Session]:
+        """The device that this credential already made and its session, for the same key alone.
 
         A repeat stands in for an answer that was lost. After the session was ended (by its owner, by a new
         password, by an operator) it would be a way back in without a password.
@@ -150,46 +160,20 @@ class EnrolmentService:
         device = await self._devices.find(credential.device_id)
         if device is None:
             raise RefusedError("device_gone")
+        session = await self._granter.find_live_on(device.id, context.now)
+        if session is None:
+            raise RefusedError("guard_session")
         self._granter.require_live(unit, device.id, context.now)
-        return device
+        return device, session
 
-    async def _grant(
-        self,
-        unit: Unit,
-        account: Account,
-        device: Device,
-        credential: EnrolmentCredential,
-        context: RequestContext,
-    ) -> EnrolAnswer:
-        session = self._granter.open(unit, device.id, account, context, credential.auth_time)
-        unit.note(
-            AuditEvent(
-                tag=AuditTag.DEVICE_ENROLLED,
-                at=context.now,
-                facts={
-                    "account": str(account.id),
-                    "device": str(device.id),
-                    "session": str(session.id),
-                    "repeated": int(credential.used_at is not None),
-                    "request": str(context.request_id),
-                },
-                personal={"address": context.address, "device_name": device.name},
-            )
-        )
+    async def _commit(self, unit: Unit, event: AuditEvent) -> None:
+        unit.note(event)
         try:
             await self._database.commit(unit)
         except GuardError as error:
-            if error.guard == "credential" and credential.used_at is None:
-                raise ConflictError("the same enrolment arrived twice at once: send it again") from None
+            if error.guard == "credential":
+                raise ConflictError("the same enrolment arrived twice at once") from None
             raise RefusedError(f"guard_{error.guard}") from None
-        grant = self._granter.grant(session, device, account, context.now)
-        return EnrolAnswer(
-            account=account.body(),
-            device=str(device.id),
-            grant=grant,
-            key_document=self._key_document(),
-            server_time=context.now,
-        )
 
     async def _record_refusal(self, reason: str, context: RequestContext) -> None:
         unit = Unit(key=context.request_id.value)
@@ -202,6 +186,23 @@ class EnrolmentService:
             )
         )
         await self._database.commit(unit)
+
+
+def _enrolled(
+    account: Account, device: Device, session: Session, context: RequestContext, *, repeated: bool
+) -> AuditEvent:
+    return AuditEvent(
+        tag=AuditTag.DEVICE_ENROLLED,
+        at=context.now,
+        facts={
+            "account": str(account.id),
+            "device": str(device.id),
+            "session": str(session.id),
+            "repeated": int(repeated),
+            "request": str(context.request_id),
+        },
+        personal={"address": context.address, "device_name": device.name},
+    )
 
 
 def _check_keys(keys: DevicePublicKeys, digest: bytes, signature: str | None) -> _NewKeys:

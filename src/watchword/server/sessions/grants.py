@@ -6,7 +6,7 @@ from typing import Protocol
 from watchword.core.clock import Instant, later
 from watchword.core.encoding import encode_b64u
 from watchword.core.entropy import Entropy
-from watchword.core.ids import DeviceId, SessionId
+from watchword.core.ids import AccountId, DeviceId, SessionId
 from watchword.core.secret import Secret
 from watchword.crypto.aead import VersionedKey
 from watchword.crypto.kdf import Label, derive, mac
@@ -79,6 +79,14 @@ class SessionGranter:
         )
         self._store.insert(unit, session)
         return session
+
+    async def find_live_on(self, device_id: DeviceId, now: Instant) -> Session | None:
+        """The session that the device has, if any."""
+        return await self._store.find_live_on(device_id, now=now)
+
+    async def count_live(self, account_id: AccountId, now: Instant) -> int:
+        """On how many devices the account is signed in."""
+        return await self._store.count_live(account_id, now=now)
 
     def require_live(self, unit: Unit, device_id: DeviceId, now: Instant) -> None:
         """Guard "session": the device is still signed in."""

@@ -23,6 +23,14 @@ _LIST_LIVE: Final = (
     " where s.account_id = :account_id and s.ended_at is null and s.expires_at > :now and s.ends_at > :now"
     " order by s.id limit :limit"
 )
+_FIND_LIVE_ON: Final = (
+    f"select {_SESSION} from sessions s where s.device_id = :device_id and s.ended_at is null"  # noqa: S608
+    " and s.expires_at > :now and s.ends_at > :now"
+)
+_COUNT_LIVE: Final = (
+    "select count(*) from sessions where account_id = :account_id and ended_at is null and expires_at > :now"
+    " and ends_at > :now"
+)
 _REQUIRE_SESSION: Final = (
     "select 1 from sessions where id = :id and ended_at is null and expires_at > :now"
     " and ends_at > :now {for_update}"
@@ -42,6 +50,8 @@ _INSERT: Final = (
 _END: Final = (
     "update sessions set ended_at = :now where id = :id and account_id = :account_id and ended_at is null"
 )
+# What grants a session holds the account's row: one that is being granted on another node is waited for, and seen.
+_LOCK_ACCOUNT: Final = "select 1 from accounts where id = :account_id {for_update}"
 _END_ALL: Final = (
     "update sessions set ended_at = :now where account_id = :account_id and ended_at is null and id <> :keep"
 )
@@ -66,6 +76,14 @@ class SQLSessionStore:
             _LIST_LIVE, {"account_id": account_id.value, "now": now, "limit": limit}
         )
         return [_session(Columns(row), named=True) for row in rows]
+
+    async def find_live_on(self, device_id: DeviceId, *, now: Instant) -> Session | None:
+        row = await self._database.fetch_one(_FIND_LIVE_ON, {"device_id": device_id.value, "now": now})
+        return _session(Columns(row)) if row else None
+
+    async def count_live(self, account_id: AccountId, *, now: Instant) -> int:
+        row = await self._database.fetch_one(_COUNT_LIVE, {"account_id": account_id.value, "now": now})
+        return Columns(row).integer() if row else 0
 
     def require_live(self, unit: Unit, device_id: DeviceId, now: Instant) -> None:
         unit.add(_REQUIRE_LIVE, {"device_id": device_id.value, "now": now}, guard="session")
@@ -99,6 +117,7 @@ class SQLSessionStore:
     def end_all(
         self, unit: Unit, account_id: AccountId, now: Instant, *, keep: SessionId | None = None
     ) -> None:
+        unit.add(_LOCK_ACCOUNT, {"account_id": account_id.value})
         kept = keep.value if keep else b""
         unit.add(_END_ALL, {"account_id": account_id.value, "now": now, "keep": kept})
 
