@@ -240,22 +240,43 @@ async def test_a_retired_signing_key_verifies_old_checkpoints_and_is_not_publish
     assert decode_json(opened_record) == old.public.to_jwk()
 
 
-async def test_an_emergency_rotation_signs_at_once_and_a_waiting_key_is_hastened(node):
+async def test_an_emergency_rotation_ends_every_older_signing_key_and_hastens_a_waiting_one(node):
     keys = await node.start()
-    old = keys.signing_key.kid
+    first = keys.signing_key
     await keys.rotate("signing", at_once=True)
-    second = keys.signing_key.kid
-    assert set(_published(keys)) == {old, second}
+    second = keys.signing_key
+    await _only_signs(node, keys, second.kid, ended={first.kid})
     await keys.rotate("signing")
     with pytest.raises(ConflictError, match="published already"):
         await keys.rotate("signing")
+    (waiting,) = set(_published(keys)) - {second.kid}
     await keys.rotate("signing", at_once=True)
-    assert keys.signing_key.kid not in {old, second}
-    assert len(_published(keys)) == 3
+    assert keys.signing_key.kid == waiting
+    await _only_signs(node, keys, waiting, ended={first.kid, second.kid})
+    for old in (first, second):
+        keys.verifying_key(old.kid).verify(old.sign(b"checkpoint"), b"checkpoint")
+
+
+async def _only_signs(node: Node, keys: KeyService, kid: str, *, ended: set[str]) -> None:
+    """`kid` alone is published and believed, here and after a new start; of the ended ones the public half is left."""
+    for service in (keys, await node.start()):
+        assert set(_published(service)) == {kid}
+        assert {key.kid for key in service.verification_keys} == {kid}
+        assert {key.kid for key in _document(service, node.clock.now()).signing} == {kid}
+    rows = {key.kid: key.sealed for key in (await _stored(node.database)).keys}
+    for old in ended:
+        record = open_at_rest(
+            rows[old],
+            keys.data.reader(DataKeyPurpose.AT_REST),
+            table="server_keys",
+            row=old,
+            purpose="public-key",
+        )
+        assert b'"d"' not in record
 
 
 @pytest.mark.parametrize("seed", range(count(2, 40)))
-async def test_no_token_is_ever_without_its_published_key(node, seed):
+async def test_a_token_verifies_to_its_end_unless_an_emergency_ends_its_key(node, seed):
     """Random rotations, ticks and delays; a token signed by any node, a moment ago or up to its end, verifies."""
     keys = await node.start()
     other = await node.start()
@@ -266,10 +287,18 @@ async def test_no_token_is_ever_without_its_published_key(node, seed):
         for each in (keys, other):
             await each.tick()
         if chance.random() < 0.4:
+            at_once = chance.random() < 0.3
+            rotating = chance.choice([keys, other])
             try:
-                await chance.choice([keys, other]).rotate("signing", at_once=chance.random() < 0.3)
+                await rotating.rotate("signing", at_once=at_once)
             except ConflictError:
+                assert not at_once
                 assert len(_published(keys)) >= 2
+            if at_once:
+                alive = []
+                for each in (keys, other):  # until it looks, a node signs what is no good any more
+                    await each.reload_if_changed()
+                    assert set(_published(each)) == {rotating.signing_key.kid}
         for each in (keys, other):
             message = f"token {step}".encode()
             signed = each.signing_key.sign(message)

@@ -37,7 +37,8 @@ def rotate(
     at_once: Annotated[
         bool,
         typer.Option(
-            "--at-once", help="Without overlap: for a key that somebody else may know. Clients fetch anew."
+            "--at-once",
+            help="Without overlap: for a key that somebody else may know. The old keys end now.",
         ),
     ] = False,
     data: Data = None,
@@ -45,6 +46,10 @@ def rotate(
     as_json: Json = False,
 ) -> None:
     """Make a new key, and let it take over with overlap: nobody notices.
+
+    With --at-once the old keys of that use end in the same moment. What they signed is refused by the server at once,
+    and by apps when they next fetch the keys (5 minutes at most): people who hold such a token log in again. A signing
+    key that waits already takes over: if it may be known too, rotate once more.
 
     \b
     watchword keys rotate signing

@@ -89,7 +89,7 @@ class KeyChanges:
         return Change(after=self._finish(live.stored, after, now), events=events)
 
     def rotate(self, live: LiveKeys, lanes: Sequence[Lane], *, now: Instant, at_once: bool) -> Change:
-        """A new key in each lane. `at_once`: a signing key signs without waiting; an old sealing key has no grace.
+        """A new key in each lane. `at_once`: it is used without waiting, and every older key of the lane ends now.
 
         Raises:
             ConflictError: too many keys of a lane are in use.
@@ -97,6 +97,7 @@ class KeyChanges:
         keys = live.stored.keys
         for lane in lanes:
             keys = self._rotated(keys, lane, now=now, at_once=at_once)
+        keys = tuple(self._without_private(key, live.stored) for key in keys)
         after = dataclasses.replace(live.stored, keys=keys)
         return Change(after=self._finish(live.stored, after, now), events=_moves(live.stored, after, now))
 
@@ -104,7 +105,7 @@ class KeyChanges:
         self, keys: tuple[ServerKey, ...], lane: Lane, *, now: Instant, at_once: bool
     ) -> tuple[ServerKey, ...]:
         if at_once and schedule.waiting(keys, lane) is not None:
-            return schedule.hasten(keys, lane, now, self.policy)
+            return schedule.hasten(keys, lane)
         new = self._make(lane, now, KeyState.NEXT)
         return schedule.introduce(keys, new, now, self.policy, at_once=at_once)
 

@@ -3,8 +3,11 @@
 ```
            publish_ahead             replaced              overlap or grace
   (made) ── NEXT ───────── CURRENT ─────────── RETIRING ──────────────────── RETIRED (signing), gone (sealing)
-             └── at once ──┘                   sealing at once: gone, without grace
+             └── at once ──┘ └── at once ─────────── at once ─────────────────┘
 ```
+
+At once is for a key that somebody else may know: every other key of its lane ends in the same change, so that nothing
+that was made with one is believed, or opens, any more.
 
 Sealing keys skip NEXT: an envelope to the old key opens for the whole grace, and a node that does not know a new key
 yet looks again.
@@ -39,28 +42,27 @@ def introduce(
     """`keys` with `new` in its lane: waiting if it is for signing and there is time, else current.
 
     Raises:
-        ConflictError: a new key waits already, or the lane is full of retiring keys.
+        ConflictError: a new key waits already, or (not `at_once`, which ends them) the lane is full of retiring keys.
     """
+    if waiting(keys, new.lane) is not None:
+        raise ConflictError(f"a new key for {new.lane.value} is published already and takes over in time")
+    if at_once:
+        return _replace_all([*keys, new], new)
     in_lane = [key for key in keys if key.lane is new.lane and key.state is not KeyState.RETIRED]
     if len(in_lane) >= MAX_KEYS_PER_LANE:
         raise ConflictError(
             f"{len(in_lane)} keys for {new.lane.value} are in use: wait until the oldest has ended"
         )
-    if waiting(keys, new.lane) is not None:
-        raise ConflictError(f"a new key for {new.lane.value} is published already and takes over in time")
-    if new.lane is Lane.SIGNING and not at_once:
+    if new.lane is Lane.SIGNING:
         coming = dataclasses.replace(new, state=KeyState.NEXT, changes_at=later(now, policy.publish_ahead))
         return (*keys, coming)
-    changed = _promote([*keys, new], new.kid, now, policy)
-    if at_once and new.lane is not Lane.SIGNING:
-        return tuple(key for key in changed if key.lane is not new.lane or key.kid == new.kid)
-    return changed
+    return _promote([*keys, new], new.kid, now, policy)
 
 
-def hasten(keys: Sequence[ServerKey], lane: Lane, now: Instant, policy: Policy) -> Keys:
-    """Let the waiting key of `lane` take over now, if there is one."""
+def hasten(keys: Sequence[ServerKey], lane: Lane) -> Keys:
+    """Let the waiting key of `lane` take over at once, if there is one; the others of its lane end."""
     coming = waiting(keys, lane)
-    return tuple(keys) if coming is None else _promote(keys, coming.kid, now, policy)
+    return tuple(keys) if coming is None else _replace_all(keys, coming)
 
 
 def waiting(keys: Sequence[ServerKey], lane: Lane) -> ServerKey | None:
@@ -84,6 +86,22 @@ def _promote(keys: Sequence[ServerKey], kid: str, now: Instant, policy: Policy) 
         return key
 
     return tuple(moved(key) for key in keys)
+
+
+def _replace_all(keys: Sequence[ServerKey], new: ServerKey) -> Keys:
+    """`new` is the only key of its lane in use: signing keys before it are retired, sealing keys gone."""
+    taken = dataclasses.replace(new, state=KeyState.CURRENT, changes_at=None)
+
+    def moved(key: ServerKey) -> ServerKey:
+        if key.kid == new.kid:
+            return taken
+        return _retired(key) if key.lane is new.lane else key
+
+    return tuple(
+        moved(key)
+        for key in keys
+        if key.kid == new.kid or key.lane is not new.lane or key.lane is Lane.SIGNING
+    )
 
 
 def _retired(key: ServerKey) -> ServerKey:

@@ -209,7 +209,8 @@ class KeyService:
         """Rotate `signing`, `sealing`, `data:<purpose>`, `root` or `tls`.
 
         `at_once`, for a key that may be known to others: a new signing key signs without the time to be seen
-        first, and an old sealing key opens nothing more. `by` goes into the audit entries: who asked.
+        first, tokens of the older ones are good no more, and an old sealing key opens nothing more. `by` goes into the
+        audit entries: who asked.
 
         Raises:
             NotFoundError: there is no such use.

@@ -68,17 +68,23 @@ def test_overlap_counts_from_the_moment_of_the_switch_and_not_from_the_plan():
     assert old.changes_at == late + POLICY.signing_overlap
 
 
-def test_at_once_signs_at_once_and_still_publishes_the_old_key():
-    keys = schedule.introduce(FIRST, _key("b"), NOW, POLICY, at_once=True)
-    assert _states(keys) == {"a": "retiring", "b": "current"}
+def test_a_signing_key_rotated_at_once_ends_the_current_and_the_retiring_keys():
+    keys = (*FIRST, _key("old", state=KeyState.RETIRING, changes_at=Instant(NOW + MINUTE)))
+    keys = schedule.introduce(keys, _key("b"), NOW, POLICY, at_once=True)
+    assert _states(keys) == {"a": "retired", "old": "retired", "b": "current"}
+    assert {key.changes_at for key in keys} == {None}
+    assert schedule.advance(keys, Instant(NOW + DAY), POLICY) == keys
 
 
 def test_a_waiting_key_can_be_hastened_and_a_second_is_refused():
     keys = schedule.introduce(FIRST, _key("b"), NOW, POLICY, at_once=False)
     with pytest.raises(ConflictError, match="published already"):
         schedule.introduce(keys, _key("c"), NOW, POLICY, at_once=False)
-    assert _states(schedule.hasten(keys, Lane.SIGNING, NOW, POLICY)) == {"a": "retiring", "b": "current"}
-    assert schedule.hasten(FIRST, Lane.SIGNING, NOW, POLICY) == FIRST
+    keys = (*keys, _key("old", state=KeyState.RETIRING, changes_at=Instant(NOW + MINUTE)))
+    hastened = schedule.hasten(keys, Lane.SIGNING)
+    assert _states(hastened) == {"a": "retired", "b": "current", "old": "retired"}
+    assert {key.changes_at for key in hastened} == {None}
+    assert schedule.hasten(FIRST, Lane.SIGNING) == FIRST
 
 
 @pytest.mark.parametrize("lane", SEALING_LANES)
@@ -105,12 +111,17 @@ def test_lanes_do_not_touch_each_other():
     ]
 
 
-def test_a_lane_has_a_bound():
-    keys = FIRST
-    for number in range(MAX_KEYS_PER_LANE - 1):
-        keys = schedule.introduce(keys, _key(f"n{number}"), NOW, POLICY, at_once=True)
+@pytest.mark.parametrize("lane", LANES)
+def test_a_lane_has_a_bound_that_does_not_stand_in_the_way_of_an_emergency(lane):
+    retiring = [
+        _key(f"n{number}", lane, KeyState.RETIRING, Instant(NOW + MINUTE))
+        for number in range(MAX_KEYS_PER_LANE - 1)
+    ]
+    keys = (_key("a", lane, KeyState.CURRENT), *retiring)
     with pytest.raises(ConflictError, match="wait until the oldest"):
-        schedule.introduce(keys, _key("more"), NOW, POLICY, at_once=True)
+        schedule.introduce(keys, _key("more", lane), NOW, POLICY, at_once=False)
+    emergency = schedule.introduce(keys, _key("more", lane), NOW, POLICY, at_once=True)
+    assert [key.kid for key in emergency if key.state is not KeyState.RETIRED] == ["more"]
 
 
 def test_fault_M15_a_clock_that_was_far_ahead_does_not_leave_keys_waiting_for_years():
@@ -138,41 +149,54 @@ STEPS = st.lists(
 
 @settings(max_examples=count(100, 5000), deadline=None)
 @given(STEPS)
-def test_no_instant_has_a_token_that_the_published_keys_do_not_verify(steps):
-    """Whatever is signed, by a node up to the lag behind, verifies until it expires, skew included."""
+def test_published_keys_verify_each_token_until_it_ends_or_an_emergency_ends_its_key(steps):
+    """Whatever is signed, by a node up to the lag behind, verifies until it expires, skew included.
+
+    After a rotation at once nothing does that was signed before: no older key is in use from that moment on.
+    """
     keys, now, made = FIRST, NOW, 0
     believed = [(NOW, "a")]  # from when on a node signs with which key
     published = [(NOW, {"a"})]
     first_published = {"a": NOW}
     hastened = {"a"}
+    ended: dict[str, Instant] = {}  # by an emergency
     for delay, action in steps:
         now = Instant(now + delay)
         keys = schedule.advance(keys, now, POLICY)
-        in_use = {key.kid for key in keys if key.state is not KeyState.RETIRED}
-        if action != "tick" and len(in_use) < MAX_KEYS_PER_LANE:
-            at_once = action == "rotate at once"
+        in_use = _in_use(keys)
+        at_once = action == "rotate at once"
+        if at_once or (action != "tick" and len(in_use) < MAX_KEYS_PER_LANE):
             coming = schedule.waiting(keys, Lane.SIGNING)
             if coming is None:
                 made += 1
                 keys = schedule.introduce(keys, _key(f"k{made}"), now, POLICY, at_once=at_once)
                 hastened |= {f"k{made}"} if at_once else set()
             elif at_once:
-                keys = schedule.hasten(keys, Lane.SIGNING, now, POLICY)
+                keys = schedule.hasten(keys, Lane.SIGNING)
                 hastened.add(coming.kid)
         signer = schedule.current(keys, Lane.SIGNING)
         assert signer is not None
         assert sum(key.state is KeyState.CURRENT for key in keys) == 1
+        if at_once:
+            assert _in_use(keys) == {signer.kid}
+            ended |= dict.fromkeys(in_use - {signer.kid}, now)
+        assert not _in_use(keys) & set(ended)
         believed.append((now, signer.kid))
-        published.append((now, {key.kid for key in keys if key.state is not KeyState.RETIRED}))
+        published.append((now, _in_use(keys)))
         for key in keys:
             first_published.setdefault(key.kid, now)
     ends = [*(at for at, _ in believed[1:]), now]
     for place, ((begins, kid), ends_at) in enumerate(zip(believed, ends, strict=True)):
         lasts = ends_at + TOKEN_LIFE + TOKEN_SKEW  # the last token is signed just before the next change
         for at, kids in published[place:]:
-            assert kid in kids or at >= lasts, f"{kid} missing {at - begins} ms after"
+            good_until = min(lasts, ended.get(kid, lasts))
+            assert kid in kids or at >= good_until, f"{kid} missing {at - begins} ms after"
         if kid not in hastened:
             assert begins - first_published[kid] >= POLICY.publish_ahead
+
+
+def _in_use(keys: Sequence[ServerKey]) -> set[str]:
+    return {key.kid for key in keys if key.state is not KeyState.RETIRED}
 
 
 def test_policy_of_zero_moves_at_once():
