@@ -50,7 +50,7 @@ def verify(data: Path) -> Finished:
 
 def test_fault_M5_a_stop_under_load_is_clean_and_keeps_what_was_answered(tmp_path: Path) -> None:
     dice, data, crowd = random.Random(5), tmp_path / "data", None
-    for number in range(count(4, 100)):
+    for number in range(count(3, 100)):
         with RunningServer.start(data, settings=ORIGIN) as server:
             if crowd is not None:
                 with contextlib.closing(Line(server)) as line:
@@ -70,7 +70,7 @@ def test_fault_M5_a_stop_under_load_is_clean_and_keeps_what_was_answered(tmp_pat
 def test_fault_M5_ctrl_c_in_the_first_moments_shows_no_traceback(tmp_path: Path) -> None:
     """While the program itself is still being loaded."""
     dice = random.Random(6)
-    for _ in range(count(6, 100)):
+    for _ in range(count(4, 100)):
         with starting(tmp_path / "data", ORIGIN) as server:
             time.sleep(dice.uniform(0.1, 0.4))
             code = server.stop(signal.SIGINT)
@@ -83,7 +83,7 @@ def test_fault_M5_ctrl_c_in_the_first_moments_shows_no_traceback(tmp_path: Path)
 @pytest.mark.parametrize("number", SIGNALS)
 def test_fault_M5_a_signal_during_the_start_ends_it(tmp_path: Path, number: signal.Signals) -> None:
     dice, data = random.Random(number), tmp_path / "data"
-    for _ in range(count(2, 40)):
+    for _ in range(count(1, 40)):
         with starting(data, ORIGIN) as server:
             time.sleep(dice.uniform(0.05, STARTS_AFTER))
             code = stop_quickly(server, number)
@@ -96,7 +96,7 @@ def test_fault_M5_a_signal_during_the_start_ends_it(tmp_path: Path, number: sign
 
 def test_fault_M5_a_signal_while_the_first_keys_are_made_ends_the_start_cleanly(tmp_path: Path) -> None:
     dice = random.Random(7)
-    for run in range(count(3, 40)):
+    for run in range(count(2, 40)):
         data = tmp_path / f"data{run}"
         with starting(data, ORIGIN) as server:
             while server.find_log("server.starting") is None:

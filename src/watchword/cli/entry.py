@@ -1,13 +1,36 @@
 """The entry point: what it imports loads only under its hand, so that Ctrl-C has an answer from the first moment."""
 
+import contextlib
+import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from typing import Final
+
+_INTERRUPTED: Final = 130
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """While modules load an interrupt ends the process at once: an exception could be swallowed by a module."""
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(_INTERRUPTED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def main() -> None:
-    """Run `watchword`; interrupted before it could begin, it ends as it does later, without a traceback."""
+    """Run `watchword`."""
     try:
-        from watchword.cli.main import main as run  # see above
+        with loading():
+            from watchword.cli.main import main as run
 
         run()
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)

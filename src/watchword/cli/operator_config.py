@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from watchword.cli.entry import loading
 from watchword.cli.operator_options import ConfigPath, Data, Json, Listen, Origin, given
 from watchword.cli.output import Table, note, print_json, print_text
 
@@ -31,8 +32,9 @@ def serve(
     The first start makes keys, a certificate authority and a database in the data directory. --json writes the log
     as JSON, whoever reads it.
     """
-    from watchword.server.app import run_server
-    from watchword.server.config import LogFormat, load_config
+    with loading():
+        from watchword.server.app import run_server
+        from watchword.server.config import LogFormat, load_config
 
     found = load_config(flags=given(data=data, listen=listen, origin=origin), file=config)
     if as_json:
