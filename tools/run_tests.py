@@ -1,4 +1,4 @@
-"""Runs the tests and closes with what a green line alone would hide: counts, absent vectors, absent components.
+"""Runs the tests and closes with what a green line alone would hide: counts, measurements, and what was absent.
 
     python tools/run_tests.py [--soak] [--fuzz] [--strict] [pytest arguments…]
 
@@ -63,6 +63,7 @@ def closing_lines(told: dict[str, Any], *, soaked: bool, seconds: float) -> list
     return [
         f"time: {seconds:.0f} s",
         *_counts(told["counts"].values(), soaked=soaked),
+        *_measured(told["measured"]),
         *_vectors(told["vectors"]),
         *_absent(told["absent"], told["skipped"]),
     ]
@@ -80,6 +81,10 @@ def _counts(pairs: Any, *, soaked: bool) -> list[str]:
     if strides and not soaked:
         lines.append(f"counts: {strides} more look at every n-th place; `make soak` looks at every one")
     return lines
+
+
+def _measured(measured: dict[str, str]) -> list[str]:
+    return [f"measured: {name}: {text}" for name, text in sorted(measured.items())]
 
 
 def _vectors(absent: list[str]) -> list[str]:

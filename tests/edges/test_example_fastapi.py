@@ -1,7 +1,6 @@
 """The example, started by its one command, against a key server with TLS, and asked by an HTTP client and by curl."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 from tests.kits.tokens import KEY, WELL_KNOWN, KeyServer, key_set, make_authority, token
 
 from watchword.core.clock import SystemClock
+from watchword.testing import components
 
 ROOT = Path(__file__).parents[2]
 
@@ -133,10 +133,7 @@ def test_the_keys_are_fetched_over_tls_once(example):
 
 
 def test_curl_as_in_the_readme(example):
-    curl = shutil.which("curl")
-    if curl is None:
-        pytest.skip("NO CURL HERE: the command of the README was not run")
-    command = [curl, "--silent", "--noproxy", "*", "-w", " %{http_code}"]
+    command = [str(components.require("curl")), "--silent", "--noproxy", "*", "-w", " %{http_code}"]
     done = subprocess.run(
         [*command, example.origin + "/"], capture_output=True, text=True, check=True, timeout=30
     )

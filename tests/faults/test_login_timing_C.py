@@ -1,82 +1,29 @@
 """FAULTS C6: time does not tell an unknown user from a wrong password, measured over TLS from outside."""
 
 import random
-import statistics
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.kits.real_server import Caller, real_server, refusal_without_id
 from tests.kits.sealed import PATHS, Payload, fresh, seal_with_header, split
+from tests.kits.timing import INTERVAL_BOUND, MEDIAN_BOUND, PRECISION, Comparison, compare, standard_error
 
 from watchword.core.encoding import encode_b64u, encode_json
 from watchword.core.entropy import Entropy
 from watchword.protocol.chest import Chest, RecoveryKey, new_chest_key
 from watchword.protocol.envelope import Purpose
+from watchword.testing import measured
 from watchword.testing.counts import count, soaking
 
-MEDIAN_BOUND = 0.000_250
-INTERVAL_BOUND = 0.000_500
-AUC_BOUND = 0.03
-PRECISION = 0.000_060
-"""Seconds: pairs are added until the median's standard error is this small, or there are three times as many."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """Of paired times: unknown user less wrong password."""
-
-    pairs: int
-    median: float
-    low: float
-    high: float
-    auc: float
-
-    @property
-    def auc_bound(self) -> float:
-        """At full counts as FAULTS says; at quick ones the area's own standard error, 3.3 times, is added."""
-        error = ((2 * self.pairs + 1) / (12 * self.pairs**2)) ** 0.5
-        return AUC_BOUND if soaking() else AUC_BOUND + 3.3 * error
-
-    @property
-    def same(self) -> bool:
-        return (
-            abs(self.median) <= MEDIAN_BOUND
-            and -INTERVAL_BOUND < self.low <= self.high < INTERVAL_BOUND
-            and abs(self.auc - 0.5) <= self.auc_bound
-        )
-
-    def __str__(self) -> str:
-        return (
-            f"{self.pairs} pairs: median difference {self.median * 1e6:+.0f} µs,"
-            f" 99 % interval [{self.low * 1e6:+.0f}, {self.high * 1e6:+.0f}] µs, AUC {self.auc:.3f}"
-        )
-
-
-def compare(unknown: list[float], wrong: list[float]) -> Comparison:
-    differences = [one - other for one, other in zip(unknown, wrong, strict=True)]
-    chance = random.Random(6)
-    resampled = sorted(
-        statistics.median(chance.choices(differences, k=len(differences))) for _ in range(1000)
+def same(found: Comparison) -> bool:
+    """As FAULTS C6 says."""
+    return (
+        abs(found.median) <= MEDIAN_BOUND
+        and found.is_within(INTERVAL_BOUND)
+        and abs(found.auc - 0.5) <= found.auc_bound(exact=soaking())
     )
-    ranked = sorted([(value, 1) for value in unknown] + [(value, 0) for value in wrong])
-    rank_sum = sum(rank for rank, (_, which) in enumerate(ranked, 1) if which)
-    pairs = len(differences)
-    return Comparison(
-        pairs=pairs,
-        median=statistics.median(differences),
-        low=resampled[4],
-        high=resampled[-5],
-        auc=(rank_sum - pairs * (pairs + 1) / 2) / pairs**2,
-    )
-
-
-def standard_error(differences: list[float]) -> float:
-    """Of their median, from the median absolute deviation."""
-    middle = statistics.median(differences)
-    spread = 1.4826 * statistics.median(abs(one - middle) for one in differences)
-    return float(1.2533 * spread / len(differences) ** 0.5)
 
 
 def header(caller: Caller, purpose: Purpose, key: str) -> dict[str, object]:
@@ -153,10 +100,10 @@ def test_fault_C6_time_does_not_tell_an_unknown_user_from_a_wrong_password(tmp_p
         honest = measure(caller)
     with real_server(tmp_path / "leaky", leak=True) as caller:
         leaky = measure(caller)
-    print(f"C6 as it is:            {honest}")
-    print(f"C6 with a planted leak: {leaky}")
-    assert not leaky.same, "a planted leak of 1 ms was not seen: this run says nothing"
-    assert honest.same, str(honest)
+    measured.record("C6 as it is", str(honest))
+    measured.record("C6 with a planted leak of 1 ms", str(leaky))
+    assert not same(leaky), "a planted leak of 1 ms was not seen: this run says nothing"
+    assert same(honest), str(honest)
 
 
 def test_fault_C15_a_replay_on_the_same_connection_is_refused(tmp_path: Path) -> None:

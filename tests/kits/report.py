@@ -1,7 +1,7 @@
 """Carries what the tests of every worker recorded to the process that tells it: a pytest plugin.
 
-Repetitions, absent components and absent published vectors go into the file that WATCHWORD_TEST_REPORT names;
-`tools/run_tests.py` prints them when pytest has said its last word.
+Repetitions, measurements, absent components and absent published vectors go into the file that
+WATCHWORD_TEST_REPORT names; `tools/run_tests.py` prints them when pytest has said its last word.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from watchword.testing import components, counts, published
+from watchword.testing import components, counts, measured, published
 
 REPORT_VARIABLE: Final = "WATCHWORD_TEST_REPORT"
 _KEY: Final = "watchword_report"
@@ -25,11 +25,13 @@ class Report:
         self.counts: dict[str, list[int]] = {}
         self.absent: dict[str, set[str]] = {}
         self.vectors: set[str] = set()
+        self.measured: dict[str, str] = {}
         self.skipped: dict[str, str] = {}
 
     def add(self, recorded: dict[str, Any]) -> None:
         self.counts.update(recorded["counts"])
         self.vectors.update(recorded["vectors"])
+        self.measured.update(recorded["measured"])
         for name, tests in recorded["absent"].items():
             self.absent.setdefault(name, set()).update(tests)
 
@@ -38,6 +40,7 @@ class Report:
             "counts": self.counts,
             "absent": {name: sorted(tests) for name, tests in self.absent.items()},
             "vectors": sorted(self.vectors),
+            "measured": self.measured,
             "skipped": self.skipped,
         }
         path.write_text(json.dumps(told))
@@ -48,6 +51,7 @@ def recorded_here() -> dict[str, Any]:
     return {
         "counts": {name: list(pair) for name, pair in counts.used.items()},
         "vectors": sorted(published.absent),
+        "measured": dict(measured.told),
         "absent": {name: sorted(tests) for name, tests in components.absent.items()},
     }
 

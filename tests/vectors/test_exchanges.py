@@ -2,7 +2,6 @@
 
 import hmac
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from watchword.protocol.messages import (
 )
 from watchword.protocol.wire import Message, parse_message
 from watchword.server.sessions.short_keys import ShortKeys
-from watchword.testing import FixedClock, SeededEntropy
+from watchword.testing import FixedClock, SeededEntropy, components
 
 HERE = Path(__file__).parent / "watchword"
 VECTORS = json.loads((HERE / "exchanges.json").read_text())
@@ -164,9 +163,7 @@ def test_the_recorded_short_key_is_claimed() -> None:
 
 
 def test_another_language_opens_requests_and_answers() -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("NO NODE.JS: the vectors were not read by another implementation")
+    node = components.require("node")
     run = subprocess.run([node, str(HERE / "open_exchanges.mjs")], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout) == {"opened": 5, "refused": 7, "replies": 10}

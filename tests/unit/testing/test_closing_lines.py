@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 PLANTED = """
 import pytest
-from watchword.testing import components, published
+from watchword.testing import components, measured, published
 from watchword.testing.counts import count
 
 AT_IMPORT = count(3, 30)
@@ -16,6 +16,8 @@ AT_IMPORT = count(3, 30)
 def test_counts():
     assert count(10, 4000) in (10, 4000)
     assert count(7, 1) in (7, 1)
+    measured.record("X1 of two", "3 µs")
+    measured.record("X1 of one", "2 µs")
 
 def test_component():
     components.require("no-such-program")
@@ -36,6 +38,8 @@ def test_hostile(text):
 CLOSING = [
     "counts: quick 13 repetitions of 4,030 at full, in 2 repeated tests; `make soak` runs them all",
     "counts: 1 more look at every n-th place; `make soak` looks at every one",
+    "measured: X1 of one: 2 µs",
+    "measured: X1 of two: 3 µs",
     "PUBLISHED VECTORS ABSENT, 1 sets not checked (set WATCHWORD_VECTORS): no/such/set.json",
     "skipped: 2 tests",
     "NOT RUN for lack of no-such-program: 1 tests",
