@@ -292,7 +292,7 @@ def test_a_token_of_a_suspended_account_is_refused(anna: Shell, name: str) -> No
     good(anna.ask("login"))
 
 
-def test_fault_N3_no_secret_stands_in_a_process_list(anna: Shell) -> None:
+def test_fault_N6_no_secret_stands_in_a_process_list(anna: Shell) -> None:
     """Looks at /proc all the while that commands with secrets run."""
     components.require_path(Path("/proc/self/cmdline"))
     seen: set[bytes] = set()

@@ -1,15 +1,21 @@
 """What every database does, on both engines: units are atomic, isolated and durable, and fail alone."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from watchword.core.clock import Instant
+from watchword.core.secret import Secret
+from watchword.crypto.aead import VersionedKey
 from watchword.errors import ConflictError, UnavailableError
+from watchword.server.audit.chain import AuditChain
+from watchword.server.audit.entry import ChainHead
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.db.unit import AuditedDatabase, GuardError, Step, Unit, Value
+from watchword.testing import SeededEntropy
 from watchword.testing.databases import opened
 
 pytestmark = pytest.mark.anyio
@@ -177,7 +183,7 @@ async def test_a_failing_unit_does_not_hurt_its_neighbours(database: AuditedData
     }
 
 
-async def test_req_b10_a_claim_by_fifty_tasks_is_won_once(database: AuditedDatabase) -> None:
+async def test_fault_B10_a_claim_by_fifty_tasks_is_won_once(database: AuditedDatabase) -> None:
     await database.commit(put("code", b"free"))
 
     async def claim(n: int) -> bool:
@@ -305,6 +311,27 @@ async def test_a_failing_audit_entry_undoes_its_unit(database: AuditedDatabase) 
     assert await names(database) == []
     assert chain.durable == 0
     assert not chain.open
+
+
+async def test_a_broken_audit_chain_is_an_alarm_and_no_conflict_of_the_callers(
+    database: AuditedDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody else wrote the next entry of our chain: every unit with events is refused until that is seen to."""
+    start = ChainHead()
+    key = VersionedKey(1, Secret(bytes(32)))
+    database.use_audit(AuditChain(node="a", key=key, head=start, entropy=SeededEntropy(1)))
+    first, second, other = put("first"), put("second"), put("other")
+    first.note(EVENT)
+    second.note(EVENT)
+    await database.commit(first)
+    database.use_audit(AuditChain(node="a", key=key, head=start, entropy=SeededEntropy(2)))
+    outcomes = await asyncio.gather(database.commit(second), database.commit(other), return_exceptions=True)
+    assert isinstance(outcomes[0], UnavailableError)
+    assert outcomes[1] is None
+    assert await names(database) == ["first", "other"]
+    alarms = [line.message for line in caplog.records if line.levelno == logging.CRITICAL]
+    assert len(alarms) == 1
+    assert "audit entry" in alarms[0]
 
 
 async def test_a_unit_whose_events_cannot_be_written_leaves_nothing_beside_its_neighbours(

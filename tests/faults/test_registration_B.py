@@ -343,7 +343,7 @@ async def test_fault_B18_every_refusal_takes_the_same_time(tmp_path: Path) -> No
             assert abs(medians[why] - middle) < TIME_BOUND + uncertainty(taken), f"{why}: {shown}"
 
 
-async def test_req_P2_an_invitation_is_used_once_and_gives_its_level(tmp_path: Path) -> None:
+async def test_an_invitation_is_used_once_of_50_at_a_time_and_gives_its_level(tmp_path: Path) -> None:
     async with open_world(tmp_path, registration="invite") as world:
         invite = await world.services.operator.invite(OPERATOR, level=3)
         payloads = [
