@@ -6,6 +6,7 @@ written here, unsynced (it survives a killed process; after a power cut it may b
 next start the database must have come at least as far.
 """
 
+import logging
 import os
 import struct
 import zlib
@@ -18,6 +19,7 @@ import apsw
 from watchword.errors import DamagedError, InvalidConfigError
 
 _NUMBER: Final = struct.Struct(">QI")  # the number, CRC-32 of its eight bytes
+_log = logging.getLogger(__name__)
 _ROW: Final = "group"  # in `meta`
 _SELECT: Final = "select value from meta where name = ?1"
 _INSERT: Final = "insert into meta (name, value) values (?1, ?2)"
@@ -35,6 +37,7 @@ class Mark:
         self._descriptor = descriptor
         self.number = 0
         """The last group that began; one whose commit failed gives its number to nobody else."""
+        self._behind = False
 
     @classmethod
     def open(cls, database: Path) -> Self:
@@ -59,8 +62,27 @@ class Mark:
         return self.number
 
     def write(self, number: int) -> None:
-        packed = _encode(number)
-        os.pwrite(self._descriptor, _NUMBER.pack(number, zlib.crc32(packed)), 0)
+        """Note that group `number` is on disk. Never raises: it is, whether or not this can be written.
+
+        A mark that stays behind, or is torn (no number at all), claims less than is true, so the writing goes on: the
+        next group's mark covers this one too. Until then a loss of these groups would not be noticed, which is said
+        once, at the level that wakes somebody.
+        """
+        try:
+            self._put(number)
+        except Exception as error:  # noqa: BLE001  # nobody may be told that the group failed
+            if not self._behind:
+                self._behind = True
+                _log.critical("group %d is committed, but its mark cannot be written: %s", number, error)
+        else:
+            if self._behind:
+                self._behind = False
+                _log.warning("the mark is written again, up to group %d", number)
+
+    def _put(self, number: int) -> None:
+        record = _NUMBER.pack(number, zlib.crc32(_encode(number)))
+        if os.pwrite(self._descriptor, record, 0) != len(record):
+            raise OSError("only a part was written")
 
     def check(self, reached: int) -> None:
         """Raise `DamagedError` when the database ends before the last acknowledged group."""
