@@ -318,7 +318,7 @@ async def test_a_broken_audit_chain_is_an_alarm_and_no_conflict_of_the_callers(
 ) -> None:
     """Somebody else wrote the next entry of our chain: every unit with events is refused until that is seen to."""
     start = ChainHead()
-    key = VersionedKey(1, Secret(bytes(32)))
+    key = VersionedKey(version=1, key=Secret(bytes(32)))
     database.use_audit(AuditChain(node="a", key=key, head=start, entropy=SeededEntropy(1)))
     first, second, other = put("first"), put("second"), put("other")
     first.note(EVENT)

@@ -15,7 +15,7 @@ from tests.kits.bad_disk import READ, put
 from tests.kits.ledger import INSERT, Ledger, Load, Sequencer, attach
 from tests.kits.postgres_proxy import Cut, Proxy, proxied
 
-from watchword.errors import ConflictError, InvalidConfigError, UnavailableError
+from watchword.errors import ConflictError, InvalidConfigError, MalformedError, UnavailableError
 from watchword.server.db.postgres import connection, writer
 from watchword.server.db.unit import AuditedDatabase, Unit
 from watchword.testing.counts import count
@@ -327,3 +327,30 @@ async def test_a_wide_unit_is_whole(postgres_url: str) -> None:
             unit.add(INSERT, {"name": f"w{n}", "value": b""})
         await database.commit(unit)
         assert len(await database.fetch_all("select name from meta where name like 'w%'", {})) == 300
+
+
+@pytest.mark.parametrize("name", ["a\0b", "half \ud800 of a pair"])
+async def test_a_value_that_postgres_cannot_hold_is_malformed_and_fails_its_unit_alone(
+    postgres_database: AuditedDatabase, name: str
+) -> None:
+    bad = Unit(b"bad")
+    bad.add(INSERT, {"name": name, "value": b"x"})
+    outcomes = await asyncio.gather(
+        postgres_database.commit(put("a")),
+        postgres_database.commit(bad),
+        postgres_database.commit(put("b")),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [type(None), MalformedError, type(None)]
+    with pytest.raises(MalformedError):
+        await postgres_database.fetch_one(READ, {"name": name})
+    with pytest.raises(MalformedError):
+        await postgres_database.fetch_one("select 1 from commits where number = :number", {"number": 2**63})
+    assert await postgres_database.fetch_one(READ, {"name": "b"}) == (b"x",)
+
+
+async def test_a_value_of_the_wrong_type_is_a_mistake_of_ours_and_not_the_callers(
+    postgres_database: AuditedDatabase,
+) -> None:
+    with pytest.raises(asyncpg.DataError):
+        await postgres_database.fetch_one(READ, {"name": 7})

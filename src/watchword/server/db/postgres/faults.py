@@ -1,10 +1,13 @@
 """What an error of PostgreSQL, or of the way to it, means for us."""
 
 import enum
+import logging
 
 import asyncpg
 
-from watchword.errors import ConflictError, DamagedError, UnavailableError, WatchwordError
+from watchword.errors import ConflictError, DamagedError, MalformedError, UnavailableError, WatchwordError
+
+_log = logging.getLogger(__name__)
 
 
 class Fault(enum.Enum):
@@ -63,8 +66,15 @@ _DETAIL = {
 }
 
 
+_AUDIT_TABLE = "audit_entries"
+
+
 def public_error(error: BaseException) -> BaseException:
-    """The error that our callers see; a mistake in a statement is seen itself."""
+    """The error that our callers see; a mistake in a statement is seen itself.
+
+    A second audit entry at one place of the chain is no conflict of the caller's, and wakes somebody. A value that
+    PostgreSQL cannot hold (a NUL in a text, half of a surrogate pair, a number of more than 64 bits) came from one.
+    """
     if isinstance(error, WatchwordError):
         return error
     fault = classify(error)
@@ -73,9 +83,22 @@ def public_error(error: BaseException) -> BaseException:
         public = DamagedError("The database is damaged.")
     elif fault is not Fault.STATEMENT:
         public = UnavailableError(_DETAIL[fault])
+    elif isinstance(error, asyncpg.UniqueViolationError) and error.table_name == _AUDIT_TABLE:
+        _log.critical("an audit entry is there already: does somebody else write as this node?")
+        public = UnavailableError("The audit trail cannot be continued.")
     elif isinstance(error, asyncpg.UniqueViolationError | asyncpg.ForeignKeyViolationError):
         public = ConflictError()
+    elif _is_value(error):
+        public = MalformedError("The database cannot hold a value.")
     else:
         return error
     public.__cause__ = error
     return public
+
+
+def _is_value(error: BaseException) -> bool:
+    """Whether a value is at fault, said by the server or by asyncpg, which would not send it.
+
+    A value of the wrong type is not: that is a mistake of ours.
+    """
+    return isinstance(error, asyncpg.DataError) and not isinstance(error.__cause__, TypeError)

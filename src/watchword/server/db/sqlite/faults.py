@@ -1,11 +1,13 @@
 """What an error of SQLite means for us: who may try again, and when the database must take no more writes."""
 
 import enum
+import logging
 
 import apsw
 
 from watchword.errors import ConflictError, DamagedError, UnavailableError, WatchwordError
 
+_log = logging.getLogger(__name__)
 _SYNC_FAILED = frozenset((apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC))
 
 
@@ -63,15 +65,24 @@ _DETAIL = {
 
 
 def public_error(error: BaseException) -> WatchwordError | None:
-    """The error that our callers see, or None where `error` is a mistake in a statement and should be seen itself."""
+    """The error that our callers see, or None where `error` is a mistake in a statement and should be seen itself.
+
+    A second audit entry at one place of the chain is no conflict of the caller's, and wakes somebody.
+    """
     fault = classify(error)
     if fault is Fault.DAMAGE:
         return DamagedError("The database is damaged.")
     if fault is not Fault.STATEMENT:
         return UnavailableError(_DETAIL[fault])
-    if getattr(error, "extendedresult", 0) in _CONFLICTS:
-        return ConflictError()
-    return None
+    if getattr(error, "extendedresult", 0) not in _CONFLICTS:
+        return None
+    if _AUDIT_COLUMN in str(error):
+        _log.critical("an audit entry is there already: does somebody else write as this node?")
+        return UnavailableError("The audit trail cannot be continued.")
+    return ConflictError()
+
+
+_AUDIT_COLUMN = "audit_entries."
 
 
 _CONFLICTS = frozenset(

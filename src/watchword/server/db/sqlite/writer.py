@@ -210,10 +210,9 @@ class GroupWriter:
                 chained = True
                 self._run_steps(steps)
         except Exception as error:
-            failure = self._judge_unit(error)
-            if chained or self._has_written(unit.steps, error):
+            if not self._concerns_all(error) and (chained or self._has_written(unit.steps, error)):
                 raise _DirtyError from error
-            raise failure from error
+            raise self._judge_unit(error) from error
 
     def _has_written(self, steps: Sequence[Step], error: Exception) -> bool:
         """Whether a unit of `steps` left something behind when `error` was raised at `_place`."""
@@ -245,9 +244,12 @@ class GroupWriter:
 
     def _judge_unit(self, error: Exception) -> "_UnitFailedError":
         """What to tell the unit that raised `error`; raises `error` again when it concerns the whole group."""
-        if classify(error) is not Fault.STATEMENT or not self._connection.in_transaction:
+        if self._concerns_all(error):
             raise error
         return _UnitFailedError(error if isinstance(error, GuardError) else self._state.judge(error))
+
+    def _concerns_all(self, error: Exception) -> bool:
+        return classify(error) is not Fault.STATEMENT or not self._connection.in_transaction
 
     def _run_steps(self, steps: Sequence[Step]) -> None:
         """Run one step after another; `_place` is where it got to. All in one function: it is the hottest there is."""
@@ -269,7 +271,7 @@ class GroupWriter:
                 raise GuardError(guard)
 
     def _commit(self, group: _Group) -> None:
-        """On the thread."""
+        """On the thread. What happens after the commit cannot undo it, so it must not raise."""
         self._connection.execute("commit")
         self._mark.write(group.number)
 
