@@ -1,13 +1,11 @@
 """FAULTS B: names and registration, through the whole server."""
 
 import asyncio
-import random
-import statistics
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.kits.refusals import refusals
 from tests.kits.sealed import (
     OPERATOR,
     count_rows,
@@ -22,7 +20,6 @@ from tests.kits.sealed import (
     shape,
     short_key,
     sign_in,
-    split,
     try_login,
     try_register,
     whole_state,
@@ -32,8 +29,6 @@ from tests.kits.world import World, open_world
 from watchword.core.clock import HOUR
 from watchword.core.encoding import decode_json
 from watchword.protocol.envelope import Purpose
-from watchword.server.operator.model import INVITE_LIFE
-from watchword.testing.counts import count
 
 pytestmark = pytest.mark.anyio
 
@@ -213,41 +208,6 @@ async def test_fault_B14_a_member_too_many_refuses_the_whole_registration(tmp_pa
         assert tuple(row or ()) == (0, "active")
 
 
-async def refusals(world: World) -> dict[str, Any]:
-    """Registrations that are refused, each for another reason."""
-    invite = await world.services.operator.invite(OPERATOR)
-    spent = await world.services.operator.invite(OPERATOR)
-    await make_member(world, "bert", invitation=spent.text)
-    world.clock.advance(INVITE_LIFE)
-    return {
-        "taken": register_payload(world, "anna"),
-        "taken in capitals": register_payload(world, "ANNA"),
-        "taken, by e-mail": register_payload(world, "clara", email="anna@example.org"),
-        "reserved": register_payload(world, "admin"),
-        "confusable": register_payload(world, "paypaI"),
-        "forbidden": register_payload(world, "an na"),
-        "shaped like e-mail": register_payload(world, "clara@example.org"),
-        "invitation unknown": register_payload(world, "clara", invitation="wiv_" + "A" * 64),
-        "invitation malformed": register_payload(world, "clara", invitation="please"),
-        "invitation expired": register_payload(world, "clara", invitation=invite.text),
-        "invitation spent": register_payload(world, "clara", invitation=spent.text),
-        "chest of another version": register_payload(
-            world, "clara", chest={**register_payload(world, "x")["chest"], "version": 2}
-        ),
-        "weak stretching": register_payload(
-            world,
-            "clara",
-            logins=[
-                split(
-                    world.client_entropy,
-                    stretch={"alg": "argon2id", "memory_kib": 8, "passes": 1, "lanes": 1},
-                )
-            ],
-        ),
-        "two logins of one kind": register_payload(world, "clara", logins=[split(world.client_entropy)] * 2),
-    }
-
-
 async def test_fault_B18_every_refusal_has_the_same_bytes(tmp_path: Path) -> None:
     shapes = {}
     async with open_world(tmp_path / "open") as world:
@@ -306,41 +266,6 @@ def watch_statements(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]
     monkeypatch.setattr(kind, "fetch_one", watched_fetch)
     monkeypatch.setattr(kind, "commit", watched_commit)
     return seen
-
-
-TIME_BOUND = 0.000_5
-"""Seconds between the median of one reason and that of all, beyond the medians' own uncertainty on a busy machine."""
-
-
-def uncertainty(taken: list[float]) -> float:
-    """Five standard errors of a median, from the median absolute deviation."""
-    middle = statistics.median(taken)
-    spread = 1.4826 * statistics.median(abs(one - middle) for one in taken)
-    return float(5 * 1.2533 * spread / len(taken) ** 0.5)
-
-
-@pytest.mark.timeout(1200)
-async def test_fault_B18_every_refusal_takes_the_same_time(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
-        await make_member(world, "anna", email="anna@example.org")
-        await make_member(world, "paypal")
-        payloads = await refusals(world)
-        times: dict[str, list[float]] = {why: [] for why in payloads}
-        chance = random.Random(18)
-        for _ in range(count(15, 300)):
-            for why in chance.sample(sorted(payloads), len(payloads)):
-                key = await short_key(world, payloads[why]["username"], Purpose.REGISTER)
-                envelope = seal(world, Purpose.REGISTER, payloads[why], sk=key)
-                began = time.perf_counter()
-                answer = await post(world, Purpose.REGISTER, envelope)
-                times[why].append(time.perf_counter() - began)
-                assert answer.status_code == 403
-        medians = {why: statistics.median(taken) for why, taken in times.items()}
-        shown = ", ".join(f"{why} {taken * 1e6:.0f} µs" for why, taken in medians.items())
-        print(f"B18 medians: {shown}")
-        middle = statistics.median(one for taken in times.values() for one in taken)
-        for why, taken in times.items():
-            assert abs(medians[why] - middle) < TIME_BOUND + uncertainty(taken), f"{why}: {shown}"
 
 
 async def test_an_invitation_is_used_once_of_50_at_a_time_and_gives_its_level(tmp_path: Path) -> None:

@@ -40,11 +40,15 @@ class Comparison:
         """The whole interval lies outside: the difference is known to be larger."""
         return self.low > bound or self.high < -bound
 
-    def __str__(self) -> str:
+    @property
+    def difference(self) -> str:
         return (
             f"{self.pairs} pairs: median difference {self.median * 1e6:+.0f} µs,"
-            f" 99 % interval [{self.low * 1e6:+.0f}, {self.high * 1e6:+.0f}] µs, AUC {self.auc:.3f}"
+            f" 99 % interval [{self.low * 1e6:+.0f}, {self.high * 1e6:+.0f}] µs"
         )
+
+    def __str__(self) -> str:
+        return f"{self.difference}, AUC {self.auc:.3f}"
 
 
 def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
