@@ -4,6 +4,16 @@
 `limit` is what the same machine did at best in the same run, `ratio` is value to limit, `goal` says what is wanted.
 """
 
-from typing import Any
+from typing import TypedDict
 
-Row = dict[str, Any]
+
+class Row(TypedDict):
+    """One line of the table. None where a row only informs."""
+
+    name: str
+    value: float
+    unit: str
+    limit: float | None
+    ratio: float | None
+    goal: str
+    holds: bool | None

@@ -13,7 +13,7 @@ OUTPUT = Path("build/bench.json")
 
 
 def main(wanted: list[str]) -> int:
-    rows = []
+    rows: list[Row] = []
     for module in sorted(found.name for found in pkgutil.iter_modules(bench.__path__)):
         loaded = (
             None if module.startswith("_") or module == "kit" else importlib.import_module(f"bench.{module}")
@@ -22,9 +22,9 @@ def main(wanted: list[str]) -> int:
             continue
         print(f"measuring {module} …", file=sys.stderr, flush=True)
         rows += loaded.run()
+    show(rows)
     OUTPUT.parent.mkdir(exist_ok=True)
     OUTPUT.write_text(json.dumps(rows, indent=2) + "\n")
-    show(rows)
     return 0 if all(row["holds"] for row in rows if row["holds"] is not None) else 1
 
 

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
+from bench import Row
 from watchword.core.clock import Instant
 from watchword.core.entropy import SystemEntropy
 from watchword.core.secret import Secret
@@ -17,6 +17,8 @@ from watchword.server.audit.verify import ChainVerifier, KeyRing
 _KEY = Secret(bytes(range(32)))
 _EVENTS = 2_000
 _ROUNDS = 25
+MOST_US = 10.0
+"""Of a login: it stands in the path of each."""
 LOGIN = AuditEvent(
     tag=AuditTag.LOGIN_SUCCEEDED,
     at=Instant(1_800_000_000_000),
@@ -33,13 +35,34 @@ PLAIN = AuditEvent(
 )
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Row]:
     """The best of a few rounds each."""
+    login = _append(LOGIN)
     return [
-        {"name": "audit: append a login", "value": _append(LOGIN), "unit": "µs/event", "limit": 10.0},
-        {"name": "audit: append without personal values", "value": _append(PLAIN), "unit": "µs/event"},
-        {"name": "audit: verify", "value": _verify(LOGIN), "unit": "entries/s"},
+        {
+            "name": "audit: append a login",
+            "value": login,
+            "unit": "µs",
+            "limit": MOST_US,
+            "ratio": login / MOST_US,
+            "goal": f"<= {MOST_US:g} µs",
+            "holds": login <= MOST_US,
+        },
+        _for_information("audit: append without personal values", _append(PLAIN), "µs"),
+        _for_information("audit: verify", _verify(LOGIN), "entries/s"),
     ]
+
+
+def _for_information(name: str, value: float, unit: str) -> Row:
+    return {
+        "name": name,
+        "value": value,
+        "unit": unit,
+        "limit": None,
+        "ratio": None,
+        "goal": "",
+        "holds": None,
+    }
 
 
 def _best(work: Callable[[], None]) -> float:
@@ -79,8 +102,3 @@ def _verify(event: AuditEvent) -> int:
         assert not [problem for row in rows for problem in verifier.feed(parse_row(row))]
 
     return int(len(rows) / _best(work))
-
-
-if __name__ == "__main__":
-    for line in run():
-        print(line)

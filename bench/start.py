@@ -72,11 +72,12 @@ async def _fill(data: Path) -> None:
     config = load_config(flags={"data": str(data)}, environ={})
     async with open_core(config, origin=None, clock=SystemClock(), entropy=SystemEntropy()) as core:
         store = SQLAccountStore(core.database)
-        units = [_unit(store, number) for number in range(ACCOUNTS)]
+        units = [make_account(store, number)[0] for number in range(ACCOUNTS)]
         await asyncio.gather(*(core.database.commit(unit) for unit in units))
 
 
-def _unit(store: SQLAccountStore, number: int) -> Unit:
+def make_account(store: SQLAccountStore, number: int) -> tuple[Unit, Account]:
+    """An account, and the unit of work that stores it."""
     now, entropy, name = SystemClock().now(), SystemEntropy(), f"person{number:05}"
     account = Account(
         id=AccountId.new(now, entropy),
@@ -114,4 +115,4 @@ def _unit(store: SQLAccountStore, number: int) -> Unit:
     )
     unit = Unit(key=account.id.value)
     store.insert(unit, account, [login], StoredChest(body=body, recovery_verifier=os.urandom(36)))
-    return unit
+    return unit, account

@@ -24,6 +24,11 @@ def ordered_bytes(now: Instant, entropy: Entropy) -> bytes:
     return min(max(now, 0), _MAX_MILLISECONDS).to_bytes(6, "big") + entropy.bytes(_RANDOM_SIZE)
 
 
+def first_at(instant: Instant) -> bytes:
+    """What every id made before `instant` sorts before."""
+    return min(max(instant, 0), _MAX_MILLISECONDS).to_bytes(6, "big") + bytes(_RANDOM_SIZE)
+
+
 @functools.lru_cache(maxsize=4096)
 def _digits(value: bytes) -> str:
     """One request writes the same few ids a dozen times."""

@@ -30,13 +30,14 @@ from watchword.server.sessions.grants import SessionGranter
 from watchword.server.sessions.http import login_routes, session_routes
 from watchword.server.sessions.identify import Identifier
 from watchword.server.sessions.login import LoginService
+from watchword.server.sessions.model import SESSION_END
 from watchword.server.sessions.service import SessionService
 from watchword.server.sessions.short_keys import ShortKeys
 from watchword.server.sessions.sql import SQLSessionStore
 from watchword.server.tokens.http import token_routes
 from watchword.server.tokens.service import TokenService
 
-_KEEP_ENDED = 30 * DAY
+_KEEP_SESSIONS = SESSION_END + 30 * DAY
 _KEEP_CREDENTIALS = HOUR
 _KEEP_RETIRED_SEEDS = 30 * DAY
 
@@ -57,8 +58,8 @@ class Services:
     async def tidy(self, now: Instant) -> None:
         """Forget what has ended for good; bounded tables are part of the design."""
         unit = Unit(key=b"tidy")
-        self._sessions.drop_ended(unit, Instant(now - _KEEP_ENDED))
-        self._devices.drop_expired_credentials(unit, Instant(now - _KEEP_CREDENTIALS))
+        self._sessions.drop_old(unit, Instant(now - _KEEP_SESSIONS))
+        self._devices.drop_old_credentials(unit, Instant(now - _KEEP_CREDENTIALS))
         self._accounts.drop_retired_seeds(unit, Instant(now - _KEEP_RETIRED_SEEDS))
         await self._core.database.commit(unit)
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from watchword.core.clock import Instant
-from watchword.core.ids import AccountId, DeviceId
+from watchword.core.ids import AccountId, DeviceId, first_at
 from watchword.server.db.rows import Columns
 from watchword.server.db.unit import Database, Unit
 from watchword.server.devices.model import Device, EnrolmentCredential
@@ -33,7 +33,7 @@ _INSERT: Final = (
 _DROP_CREDENTIALS: Final = (
     "delete from enrolment_credentials where account_id = :account_id and used_at is null"
 )
-_DROP_EXPIRED: Final = "delete from enrolment_credentials where expires_at < :before"
+_DROP_OLD: Final = "delete from enrolment_credentials where selector < :first"
 
 
 class SQLDeviceStore:
@@ -123,8 +123,8 @@ class SQLDeviceStore:
     def drop_credentials(self, unit: Unit, account_id: AccountId) -> None:
         unit.add(_DROP_CREDENTIALS, {"account_id": account_id.value})
 
-    def drop_expired_credentials(self, unit: Unit, before: Instant) -> None:
-        unit.add(_DROP_EXPIRED, {"before": before})
+    def drop_old_credentials(self, unit: Unit, before: Instant) -> None:
+        unit.add(_DROP_OLD, {"first": first_at(before)})
 
 
 def _device_id(value: bytes | None) -> DeviceId | None:

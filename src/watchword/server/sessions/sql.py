@@ -3,7 +3,7 @@
 from typing import Final
 
 from watchword.core.clock import Instant
-from watchword.core.ids import AccountId, DeviceId, SessionId
+from watchword.core.ids import AccountId, DeviceId, SessionId, first_at
 from watchword.server.accounts.model import Account
 from watchword.server.accounts.sql import ACCOUNT_COLUMNS, read_account
 from watchword.server.db.rows import Columns
@@ -55,7 +55,7 @@ _LOCK_ACCOUNT: Final = "select 1 from accounts where id = :account_id {for_updat
 _END_ALL: Final = (
     "update sessions set ended_at = :now where account_id = :account_id and ended_at is null and id <> :keep"
 )
-_DROP_ENDED: Final = "delete from sessions where ended_at < :before or expires_at < :before"
+_DROP_OLD: Final = "delete from sessions where id < :first"
 
 
 class SQLSessionStore:
@@ -121,8 +121,8 @@ class SQLSessionStore:
         kept = keep.value if keep else b""
         unit.add(_END_ALL, {"account_id": account_id.value, "now": now, "keep": kept})
 
-    def drop_ended(self, unit: Unit, before: Instant) -> None:
-        unit.add(_DROP_ENDED, {"before": before})
+    def drop_old(self, unit: Unit, before: Instant) -> None:
+        unit.add(_DROP_OLD, {"first": first_at(before)})
 
 
 def _session(columns: Columns, *, named: bool = False) -> Session:

@@ -36,6 +36,6 @@ class SessionStore(Protocol):
     def end_all(
         self, unit: Unit, account_id: AccountId, now: Instant, *, keep: SessionId | None = None
     ) -> None: ...
-    def drop_ended(self, unit: Unit, before: Instant) -> None:
-        """Forget sessions that ended or expired before this instant."""
+    def drop_old(self, unit: Unit, before: Instant) -> None:
+        """Forget sessions that began before this instant; found by their ids, which are in order."""
         ...

@@ -26,8 +26,9 @@ create table sessions (
     user_agent {text} not null,
     ended_at {bigint}
 ) {clustered};
-create index sessions_by_account on sessions (account_id);
-create index sessions_by_device on sessions (device_id);
+-- Only live sessions are looked for, and a device has at most one: what has ended costs nothing.
+create index sessions_live_by_account on sessions (account_id) where ended_at is null;
+create unique index sessions_live_by_device on sessions (device_id) where ended_at is null;
 
 -- Enrolment credentials: the selector finds, the verifier (a keyed hash) proves. After use the row remembers which
 -- device key used it, so that a lost answer can be given again to that key and to no other.
@@ -42,4 +43,3 @@ create table enrolment_credentials (
     device_id {blob}
 ) {clustered};
 create index enrolment_credentials_by_account on enrolment_credentials (account_id);
-create index enrolment_credentials_by_expiry on enrolment_credentials (expires_at);
