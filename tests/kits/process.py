@@ -30,7 +30,8 @@ def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 
 @dataclass(kw_only=True)
 class RunningServer:
-    """`settings` are by key of the configuration (`{"registration": "invite"}`), `args` go to `watchword serve`."""
+    """`settings` are by key of the configuration (`{"registration": "invite"}`), `args` go to `watchword serve`,
+    `program` stands for `watchword`, as in `strace watchword`."""
 
     data: Path
     process: subprocess.Popen[bytes]
@@ -45,6 +46,7 @@ class RunningServer:
         settings: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
         environ: Mapping[str, str] | None = None,
+        program: Sequence[str] = (str(PROGRAM),),
     ) -> "RunningServer":
         """Start on `data` and return once requests are served. Raises `RuntimeError` with what it said if it ends."""
         variables = {entry.key: entry.variable for entry in FIELDS}
@@ -53,7 +55,7 @@ class RunningServer:
         data.parent.mkdir(parents=True, exist_ok=True)
         with _beside(data, "out").open("wb") as out, _beside(data, "log").open("wb") as log:
             process = subprocess.Popen(
-                [str(PROGRAM), "serve", *args],
+                [*program, "serve", *args],
                 env={**environment, **(environ or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
