@@ -11,6 +11,7 @@ from watchword.server.config.environment import ROOT_KEY_VARIABLE
 from watchword.server.config.fields import FIELDS
 from watchword.server.config.load import FILE_VARIABLE
 from watchword.server.config.model import Config
+from watchword.server.db.postgres_url import SAFE_MODE, far_hosts, ssl_mode
 
 HYBRID_SINCE: Final = (3, 5)
 """OpenSSL offers X25519MLKEM768 by default from this version on."""
@@ -33,6 +34,7 @@ def find_warnings(config: Config, environ: Mapping[str, str]) -> tuple[str, ...]
         *_registration(config),
         *_passwords(config),
         *_transport(),
+        *_database(config, environ),
         *_root_key(environ),
         *_variables(environ),
     )
@@ -64,6 +66,24 @@ def _transport() -> Iterator[str]:
         yield (
             f"the TLS library here ({ssl.OPENSSL_VERSION}) has no X25519MLKEM768: connections are not safe against"
             " a later quantum computer; what we seal ourselves (HPKE, hybrid suite) still is"
+        )
+
+
+def _database(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
+    if config.database is None:
+        return
+    url = config.database.reveal()
+    far, mode = sorted(set(far_hosts(url, environ))), ssl_mode(url)
+    if not far or mode == SAFE_MODE:
+        return
+    where = f"database: {', '.join(far)} is reached over the network"
+    if mode is None:
+        yield f"{where}, and the URL does not say how: the server does not start without sslmode={SAFE_MODE}"
+    elif mode == "verify-ca":
+        yield f"{where} with sslmode=verify-ca: any server with a certificate of that CA is believed; use {SAFE_MODE}"
+    else:
+        yield (
+            f"{where} with sslmode={mode}: whoever stands between reads and changes everything there; use {SAFE_MODE}"
         )
 
 

@@ -46,3 +46,16 @@ def test_a_root_key_in_the_environment_is_said_to_stay(tmp_path):
     text = warnings(tmp_path, ROOT_KEY=key)
     assert "WATCHWORD_ROOT_KEY" in text
     assert key not in text
+
+
+def test_a_far_database_without_checked_tls_is_warned_of(tmp_path):
+    def said(query: str, host: str = "db.example.org") -> str:
+        return warnings(tmp_path, DATABASE=f"postgresql://user:sesame-7@{host}/watchword{query}")
+
+    assert "does not start without sslmode=verify-full" in said("")
+    assert "stands between" in said("?sslmode=require")
+    assert "stands between" in said("?sslmode=disable")
+    assert "of that CA is believed" in said("?sslmode=verify-ca")
+    assert "sesame-7" not in said("?sslmode=require")
+    for quiet in (said("?sslmode=verify-full"), said("", "localhost"), warnings(tmp_path)):
+        assert "sslmode" not in quiet

@@ -21,6 +21,7 @@ from watchword.server.db.postgres.database import READ_CONNECTIONS, PostgresData
 from watchword.server.db.postgres.faults import public_error
 from watchword.server.db.postgres.schema import migrate
 from watchword.server.db.postgres.writer import GroupWriter
+from watchword.server.db.postgres_url import check_transport
 from watchword.server.db.unit import AuditSink
 
 _WRONG_CONFIG: Final = (
@@ -38,8 +39,9 @@ async def open_postgres(
 ) -> PostgresDatabase:
     """Open the database at `url`, which must exist.
 
-    Raises: see `open_database`.
+    Raises: see `open_database`; `InvalidConfigError` also when it is far away and `url` does not say how TLS is used.
     """
+    check_transport(url)
     try:
         source = await _prepare(url, clock, entropy)
         pool = await _make_pool(source)
