@@ -1,9 +1,9 @@
 """The real login's transaction against bare group commit of the same statements on the same tables, in turns.
 
 Ours is what a login commits: the guard on the account, the end of the device's earlier session, the new session, and
-the audit entry, whose salted commitments and place in the chain are made while the group runs. Bare is SQLite through apsw
-alone: the same statements, 128 logins to a transaction, the same settings, checkpoints included. What a login decides
-before it has a unit of work is made beforehand for both.
+the audit entry, whose salted commitments and place in the chain are made while the group runs. Bare is SQLite through
+apsw alone: the same statements, 128 logins to a transaction, the same settings, checkpoints included. What a login
+decides before it has a unit of work is made beforehand for both.
 """
 
 import asyncio

@@ -9,7 +9,7 @@ from watchword.middleware import Identity, WatchwordMiddleware, require
 app = FastAPI(title="Notes")
 app.add_middleware(
     WatchwordMiddleware,
-    issuer=os.environ.get("WATCHWORD_ORIGIN", "https://localhost:8443"),
+    issuer=os.environ.get("WATCHWORD_ORIGIN") or os.environ.get("WATCHWORD_SERVER", "https://localhost:8443"),
     audience=os.environ.get("APP_ORIGIN", "http://localhost:8000"),
     bearer_ok=True,  # tokens that are bound to no key: whoever copies one has it until it ends
     public=["/health"],

@@ -14,6 +14,10 @@ import pytest
 from tests.kits.commands import PASSWORD, Finished, Shell
 from tests.kits.process import PROGRAM, RunningServer, clean_environment
 
+from watchword.core.clock import SystemClock
+from watchword.core.entropy import SystemEntropy
+from watchword.crypto.authority import Authority
+from watchword.crypto.certificates import encode_certificate_pem
 from watchword.testing import components
 
 OTHER = "seven purple lanterns at dusk"
@@ -341,3 +345,24 @@ def test_output_on_a_full_disk_is_an_error_and_no_traceback(resident: Shell) -> 
         )
     assert done.returncode not in {0, 1}
     assert "Traceback" not in done.stderr
+
+
+def test_a_new_password_may_not_be_the_persons_own_address(server: RunningServer, tmp_path: Path) -> None:
+    shell = Shell.at(server, tmp_path / "home")
+    address = "gretel.with.long@example.org"
+    assert shell.ask("register", "gretel", "--email", address, "--json").code == 0
+    refused = shell.ask("passwd", password=f"{PASSWORD}\n{address}")
+    assert refused.code == 2
+    assert "address" in refused.err or "e-mail" in refused.err
+    assert shell.ask("whoami").code == 0
+
+
+def test_another_root_than_the_pinned_one_is_refused(server: RunningServer, tmp_path: Path) -> None:
+    shell = Shell.at(server, tmp_path / "home")
+    assert shell.ask("register", "pinned", "--json").code == 0
+    other = Authority.create(SystemClock().now(), SystemEntropy())
+    (tmp_path / "other.pem").write_bytes(encode_certificate_pem(other.root.certificate))
+    refused = shell.ask("whoami", "--ca", str(tmp_path / "other.pem"))
+    assert refused.code == 1
+    assert "another root" in refused.err
+    assert shell.ask("whoami", "--ca", str(server.ca)).code == 0

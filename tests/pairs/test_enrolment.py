@@ -187,7 +187,8 @@ async def test_an_account_is_signed_in_on_a_bounded_number_of_devices(tmp_path: 
             unit.add(
                 "insert into sessions (id, account_id, device_id, seed, sign_in_version, counter, auth_time,"
                 " created_at, expires_at, ends_at, address, user_agent)"
-                " select :id, account_id, :id, seed, sign_in_version, counter, auth_time, created_at, expires_at, ends_at, address, user_agent from sessions limit 1",
+                " select :id, account_id, :id, seed, sign_in_version, counter, auth_time, created_at, expires_at,"
+                " ends_at, address, user_agent from sessions limit 1",
                 {"id": number.to_bytes(16, "big")},
             )
         await world.core.database.commit(unit)

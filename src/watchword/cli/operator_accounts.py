@@ -96,7 +96,11 @@ def suspend(name: Name, data: Data = None, config: ConfigPath = None, as_json: J
     watchword accounts suspend mallory
     """
     found = Place(data=data, config=config).call("accounts.suspend", {"name": name})
-    _done(found, f"{found['username']} is suspended, and signed out everywhere.", as_json=as_json)
+    _done(
+        found,
+        f"{found['username']} is suspended, and signed out everywhere. `watchword accounts resume` ends that.",
+        as_json=as_json,
+    )
 
 
 def resume(name: Name, data: Data = None, config: ConfigPath = None, as_json: Json = False) -> None:

@@ -149,7 +149,7 @@ def login(
     passwords = Passwords(from_stdin=password_stdin)
     try:
         if vault_of(folder).exists() and not new_device:
-            account = _log_in_again(identifier, folder, passwords, server)
+            account = _log_in_again(identifier, folder, passwords, server, ca)
         else:
             trust = Trust(server=server, ca=ca, fingerprint=fingerprint, on_first_use=trust_on_first_use)
             chosen = identifier or _ask("Username or e-mail")
@@ -166,6 +166,7 @@ def login(
 
 def whoami(
     server: ServerOption = None,
+    ca: CAOption = None,
     home: HomeOption = None,
     password_stdin: StdinOption = False,
     as_json: JSONOption = False,
@@ -176,7 +177,7 @@ def whoami(
     Example:
       watchword whoami --json
     """
-    with _signed_in(home, password_stdin, server) as session:
+    with _signed_in(home, password_stdin, server, ca) as session:
         answer = session.run(lambda client, password: client.who_am_i(password))
     if as_json:
         print_json(_plain(answer))
@@ -198,6 +199,7 @@ def token(
         ),
     ] = True,
     server: ServerOption = None,
+    ca: CAOption = None,
     home: HomeOption = None,
     password_stdin: StdinOption = False,
     as_json: JSONOption = False,
@@ -208,8 +210,8 @@ def token(
     Example:
       curl -H "Authorization: Bearer $(watchword token --for http://localhost:8000)" http://localhost:8000/
     """
-    del bearer  # tokens bound to the device come with device proofs; then this chooses
-    with _signed_in(home, password_stdin, server) as session:
+    del bearer  # scripts may say it today; once tokens are bound to devices, it chooses
+    with _signed_in(home, password_stdin, server, ca) as session:
         answer = session.run(lambda client, password: client.bearer_token(password, url))
     if as_json:
         print_json(_plain(answer))
@@ -219,6 +221,7 @@ def token(
 
 def sessions(
     server: ServerOption = None,
+    ca: CAOption = None,
     home: HomeOption = None,
     password_stdin: StdinOption = False,
     as_json: JSONOption = False,
@@ -229,7 +232,7 @@ def sessions(
     Example:
       watchword sessions
     """
-    with _signed_in(home, password_stdin, server) as session:
+    with _signed_in(home, password_stdin, server, ca) as session:
         answer = session.run(lambda client, password: client.list_sessions(password))
     if as_json:
         print_json(_plain(answer))
@@ -252,6 +255,7 @@ def sessions(
 
 def passwd(
     server: ServerOption = None,
+    ca: CAOption = None,
     home: HomeOption = None,
     password_stdin: StdinOption = False,
     as_json: JSONOption = False,
@@ -264,16 +268,8 @@ def passwd(
     Example:
       watchword passwd
     """
-    from watchword.protocol.passwords import check_new
-
-    with _signed_in(home, password_stdin, server) as session:
-        owner = session.owner
-        new = check_new(
-            session.passwords.read_new("New password"),
-            username=owner.username,
-            email=owner.username if "@" in owner.username else None,
-            service="watchword",
-        )
+    with _signed_in(home, password_stdin, server, ca) as session:
+        new = session.passwords.read_new("New password")
         session.run(lambda client, password: client.change_password(password, new))
     if as_json:
         print_json({"changed": True})
@@ -288,6 +284,7 @@ def logout(
         typer.Option("--session", metavar="ID", help="End this session, from `watchword sessions`."),
     ] = None,
     server: ServerOption = None,
+    ca: CAOption = None,
     home: HomeOption = None,
     password_stdin: StdinOption = False,
     as_json: JSONOption = False,
@@ -300,7 +297,7 @@ def logout(
     """
     if everywhere and session_id is not None:
         raise InvalidConfigError("--all and --session do not go together")
-    with _signed_in(home, password_stdin, server) as session:
+    with _signed_in(home, password_stdin, server, ca) as session:
         session.run(
             lambda client, password: client.log_out(password, everywhere=everywhere, session=session_id)
         )
@@ -350,13 +347,13 @@ def _confirm_written(recovery: str) -> None:
 
 
 def _log_in_again(
-    identifier: str | None, home: Path, passwords: Passwords, server: str | None
+    identifier: str | None, home: Path, passwords: Passwords, server: str | None, ca: Path | None
 ) -> "AccountBody":
     """Log in on the device whose vault lies here, also when the vault still has the previous password."""
     owner = vault_of(home).owner()
     chosen = identifier or owner.username
     _require_same_account(chosen, owner.username)
-    with vault_client(home, server) as client:
+    with vault_client(home, server, ca) as client:
         password = prepared(passwords.read(f"Password of {chosen}"))
         try:
             client.open_vault(password)
@@ -407,9 +404,11 @@ class _SignedIn:
 
 
 @contextmanager
-def _signed_in(home: Path | None, password_stdin: bool, server: str | None) -> Iterator[_SignedIn]:
+def _signed_in(
+    home: Path | None, password_stdin: bool, server: str | None, ca: Path | None
+) -> Iterator[_SignedIn]:
     folder, passwords = home_of(home), Passwords(from_stdin=password_stdin)
-    with vault_client(folder, server) as client:
+    with vault_client(folder, server, ca) as client:
         owner = client.file.owner()
         password = prepared(passwords.read(f"Password of {owner.username}"))
         client.open_vault(password)

@@ -15,7 +15,7 @@ import typer
 
 from watchword.cli.output import note
 from watchword.core.secret import Secret
-from watchword.errors import ErrorCode, InvalidConfigError, MalformedError, WatchwordError
+from watchword.errors import ErrorCode, InvalidConfigError, MalformedError, NotTrustedError, WatchwordError
 
 if TYPE_CHECKING:
     from watchword.client.client import Client
@@ -137,10 +137,13 @@ def new_client(trust: Trust, home: Path) -> "Iterator[Client]":
 
 
 @contextmanager
-def vault_client(home: Path, server: str | None) -> "Iterator[Client]":
-    """A client for the person whose vault lies in `home`; the vault is still to be opened."""
+def vault_client(home: Path, server: str | None, ca: Path | None) -> "Iterator[Client]":
+    """A client for the person whose vault lies in `home`; the vault is still to be opened.
+
+    Another server or root than the vault's is refused: `--server` and `--ca` choose at registration and first login.
+    """
     from watchword.client.client import Client
-    from watchword.client.trust import TrustedServer
+    from watchword.client.trust import TrustedServer, trust_by_file
 
     file = vault_of(home)
     if not file.exists():
@@ -150,6 +153,8 @@ def vault_client(home: Path, server: str | None) -> "Iterator[Client]":
     owner = file.owner()
     _check_server(owner, server)
     trusted = TrustedServer(server=owner.server, root_pem=owner.root)
+    if ca is not None and trust_by_file(owner.server, ca).pin != trusted.pin:
+        raise NotTrustedError(f"{ca} holds another root than the one that the vault here has pinned")
     with Client(trusted, home, progress=with_spinner) as client:
         yield client
 

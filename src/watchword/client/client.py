@@ -38,9 +38,12 @@ from watchword.protocol.messages import (
     TokenAnswer,
     WhoAmI,
 )
+from watchword.protocol.passwords import check_new
 from watchword.protocol.tokens import audience_of
 
 _KEY_SIZE: Final = 32
+SERVICE: Final = "watchword"
+"""A password is not the name of what it opens."""
 _MARGIN: Final = 5 * SECOND
 """An access token this close to its end is renewed first."""
 _SESSION_ENTRIES: Final = (
@@ -132,11 +135,18 @@ class Client:
         self._vault = self._file.create(owner, entries, password, self._transport.stretch)
         self._opened_with = password
 
-    def change_password(self, password: Secret, new_password: Secret) -> None:
-        """Change the password of the account and seal the vault with the new one. Raises `RefusedError`."""
+    def change_password(self, password: Secret, new_text: str) -> None:
+        """Change the password of the account and seal the vault with the new one.
+
+        Raises:
+            RefusedError: the current password is wrong, or the account has changed meanwhile.
+            WeakPasswordError: the new one is too short, common, or like the account's names.
+        """
         vault = self._open()
         identifier = vault.owner.username
         logged_in = self._log_in(identifier, password)
+        account_email = logged_in.answer.account.email
+        new_password = check_new(new_text, username=identifier, email=account_email, service=SERVICE)
         answer = self._sealed(
             lambda to: account.change_password(
                 logged_in, identifier, new_password, to=to, entropy=self._entropy

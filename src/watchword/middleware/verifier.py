@@ -44,7 +44,9 @@ class Verifier:
         self._checks = tuple(checks)
         self._seen = SeenTokens()
         source = Source(issuer=self._issuer, ca_file=_ca_file(ca_file, pin), pin=pin)
-        self._keys = KeyCache(source, clock=clock or SystemClock(), on_failure=_report)
+        self._keys = KeyCache(
+            source, clock=clock or SystemClock(), on_failure=lambda reason: _report(issuer, reason)
+        )
 
     async def verify(self, token: str, ctx: Presentation) -> Identity:
         """Who the caller is.
@@ -97,5 +99,5 @@ def _ca_file(ca_file: str | None, pin: str | None) -> str | None:
     return chosen
 
 
-def _report(reason: str) -> None:
-    _log.warning("the issuer's keys could not be fetched: %s", reason)
+def _report(issuer: str, reason: str) -> None:
+    _log.warning("the keys of the issuer %s could not be fetched: %s", issuer, reason)
