@@ -19,7 +19,7 @@ _TAB_STOP: Final = "  "
 
 
 def safe(text: object) -> str:
-    """`text` on one line, with control and format characters as escapes (FAULTS N2)."""
+    """`text` on one line, with control and format characters as escapes."""
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text)
     )

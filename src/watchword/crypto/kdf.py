@@ -19,7 +19,7 @@ _PREFIX: Final = "watchword/v1/"
 class Label(enum.Enum):
     """Every label. The value is the HKDF `info` prefix, after "watchword/v1/"."""
 
-    # From the client's stretched password (DESIGN 3, docs/protocol/login.md).
+    # From the client's stretched password (docs/protocol/login.md).
     LOGIN_SECRET = "password/login"  # noqa: S105  # a label, as the others below
     WRAPPING_KEY = "password/wrap"
     VAULT_KEY = "password/vault"

@@ -1,4 +1,4 @@
-"""The password split (DESIGN 3): the client stretches, the server keeps a keyed hash of what it was sent.
+"""The password split: the client stretches, the server keeps a keyed hash of what it was sent.
 
     stretched    = Argon2id(password, salt, parameters)              never leaves the client
     login_secret = HKDF(stretched, LOGIN_SECRET, salt, parameters)   goes to the server, sealed

@@ -17,7 +17,7 @@ from typing import Any, Final, TextIO, TypeGuard
 from watchword.core.clock import Instant, iso
 
 MAX_FIELD: Final = 1024
-"""Bytes of one field's value as written (FAULTS N2)."""
+"""Bytes of one field's value as written."""
 MAX_FRAMES: Final = 20
 LEVEL_VARIABLE: Final = "WATCHWORD_LOG"
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}

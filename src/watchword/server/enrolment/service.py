@@ -1,4 +1,4 @@
-"""Enrolling a device (DESIGN 5.3; docs/protocol/enrol.md)."""
+"""Enrolling a device (docs/protocol/enrol.md)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ _NO_QUERY: Final[Mapping[str, str]] = {}
 def check_origin(method: str, headers: Headers, hosts: HostPolicy) -> None:
     """Raise `ForbiddenError` for a request that changes something and that another site's page makes.
 
-    No cookie of ours is read here, but a page must not drive an API that a later cookie may open (FAULTS A13, A14).
+    No cookie of ours is read here, but a page must not drive an API that a later cookie may open.
     """
     if method in _SAFE_METHODS:
         return
@@ -55,7 +55,7 @@ def check_content(route: Route, headers: Headers) -> None:
 def read_query(route: Route, query: bytes) -> Mapping[str, str]:
     """The parameters of the query string. Raises `MalformedError` unless `route` declares each, and it stands once.
 
-    The error never repeats the query: people put passwords there (FAULTS C22).
+    The error never repeats the query: people put passwords there.
     """
     if not query:
         return _NO_QUERY

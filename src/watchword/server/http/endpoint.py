@@ -14,7 +14,7 @@ from watchword.server.http.headers import Headers
 from watchword.server.http.reply import Reply
 
 MAX_BODY: Final = 65_536
-"""DESIGN 6: 64 kB on authentication paths, which all of ours are for now."""
+"""64 kB on authentication paths, which all of ours are for now."""
 METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _PATH: Final = re.compile(r"/|(?:/(?:[A-Za-z0-9._~-]+|\{[a-z_]+\}))+")
 _MAX_REASON: Final = 200

@@ -12,7 +12,7 @@ from typing import Final
 from watchword.errors import MalformedError
 
 MAX_HEAD: Final = 16_384
-"""Bytes of request line and headers (DESIGN 6)."""
+"""Bytes of request line and headers."""
 MAX_HEADERS: Final = 100
 MAX_TARGET: Final = 2048
 

@@ -1,4 +1,4 @@
-"""The TLS of the HTTPS listener (DESIGN 6)."""
+"""The TLS of the HTTPS listener."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Logging in (DESIGN 5.2; docs/protocol/login.md): one sealed envelope, one outward failure for every bad credential.
+"""Logging in (docs/protocol/login.md): one sealed envelope, one outward failure for every bad credential.
 
 A known and an unknown name, a suspended account, a wrong secret and a wrong device all cost the same reads, the same
 check, and one audit entry that is on disk before the answer leaves.

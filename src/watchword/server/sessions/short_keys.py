@@ -1,4 +1,4 @@
-"""Short keys (DESIGN 5.1; docs/protocol/short-key.md): single-use challenges, known again by a MAC, not by a row.
+"""Short keys (docs/protocol/short-key.md): single-use challenges, known again by a MAC, not by a row.
 
     1  format version (1)            19  network tag (8): MAC of the caller's network
     1  data key version (2)          27  identifier tag (16): MAC of the canonical login name
