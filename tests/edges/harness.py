@@ -24,6 +24,7 @@ from watchword.errors import NotFoundError, UnauthenticatedError
 from watchword.server.http import Reply, Request, Route
 from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
+from watchword.server.http.connections import ConnectionLimits
 from watchword.server.http.hosts import HostPolicy
 from watchword.server.http.serve import bind, serve
 from watchword.server.http.tls import make_tls_context
@@ -260,7 +261,7 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(**options: Any) -> Iterator[RunningServer]:
+def running_server(*, limits: ConnectionLimits | None = None, **options: Any) -> Iterator[RunningServer]:
     """`serve` in a thread of its own, stopped gracefully at the end."""
     chain, key = throw_away_certificate()
     client = ssl.create_default_context(cadata=chain.decode())
@@ -275,7 +276,13 @@ def running_server(**options: Any) -> Iterator[RunningServer]:
         app = make_app(port, **options)
         context = make_tls_context(chain, key)
         await serve(
-            app, listen=listen, tls=context, on_ready=lambda _: started.set(), shutdown_grace_s=2, stop=stop
+            app,
+            listen=listen,
+            tls=context,
+            on_ready=lambda _: started.set(),
+            shutdown_grace_s=2,
+            stop=stop,
+            limits=limits,
         )
 
     def work() -> None:

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from watchword.core.encoding import encode_json
 from watchword.errors import MalformedError
 from watchword.server.http.chunks import Chunks
+from watchword.server.http.connections import Place
 from watchword.server.http.cycle import Cycle
 from watchword.server.http.head import (
     HeadTooLargeError,
@@ -56,8 +57,9 @@ class HTTPProtocol(HttpToolsProtocol):
 
     _log = get_log("http")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, place: Place, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._place = place
         self._current: Cycle | None = None
         self._pending = b""
         self._remaining = 0
@@ -76,6 +78,7 @@ class HTTPProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._place.release()
         super().connection_lost(exc)
         self._ended, self._pending = True, b""
 
@@ -192,6 +195,7 @@ class HTTPProtocol(HttpToolsProtocol):
     # What the parser found
 
     def on_headers_complete(self) -> None:
+        self._place.heard()
         path, query = split_target(self.url)
         version = self.parser.get_http_version()
         self.scope["method"] = self.parser.get_method().decode("ascii")

@@ -7,14 +7,15 @@ import signal
 import socket
 import ssl
 import threading
-import traceback
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import uvicorn
 import uvloop
 
 from watchword.errors import InvalidConfigError, UnavailableError
+from watchword.server.http.connections import ConnectionLimits, Place, Places
+from watchword.server.http.listener import Listener
 from watchword.server.http.protocol import HTTPProtocol
 from watchword.server.http.wire import ASGIApp
 from watchword.server.logs import get_log
@@ -25,12 +26,10 @@ Result = TypeVar("Result")
 
 GRACE_S: Final = 10
 """How long requests in flight may take once the server was told to stop."""
-_HANDSHAKE_S: Final = 10.0
 _GOODBYE_S: Final = 1.0
-"""For the caller's side of closing TLS."""
+"""For callers of cancelled requests, to take their leave."""
 _YOUNG_OBJECTS: Final = 10_000
 _PAUSE_S: Final = 0.02
-_BACKLOG: Final = 2048
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """SIGHUP: the terminal was closed. There is nothing to reload that we do not see by ourselves."""
 _log: Final = get_log("http")
@@ -112,11 +111,13 @@ async def serve(
     on_ready: OnReady,
     shutdown_grace_s: int = GRACE_S,
     stop: asyncio.Event | None = None,
+    limits: ConnectionLimits | None = None,
 ) -> None:
     """Serve `app` over TLS on `listen` (from `bind`) until SIGINT, SIGTERM, SIGHUP or `stop`.
 
     `on_ready` gets the address once connections are accepted. Then: no new connections, requests in flight finish
-    within `shutdown_grace_s`; a second signal does not wait. Signals are taken in the main thread only.
+    within `shutdown_grace_s`; a second signal does not wait. Signals are taken in the main thread only. Without
+    `limits` of connections the limit of open files is raised, and gives them.
     Raises `UnavailableError` when the app's lifespan does not start; its own event in the log says why.
     """
     config = uvicorn.Config(
@@ -132,9 +133,9 @@ async def serve(
         workers=1,
         timeout_graceful_shutdown=shutdown_grace_s,
     )
-    server = _Server(config, listen, tls, on_ready, stop)
-    asyncio.get_running_loop().set_exception_handler(server.heard)
-    await server.serve()
+    asyncio.get_running_loop().set_exception_handler(_log_exception)
+    limits = limits or ConnectionLimits.of_process()
+    await _Server(config, listen, tls, on_ready, stop, limits=limits).serve()
 
 
 class _Server(uvicorn.Server):
@@ -147,10 +148,12 @@ class _Server(uvicorn.Server):
         tls: ssl.SSLContext,
         on_ready: OnReady,
         stop: asyncio.Event | None,
+        *,
+        limits: ConnectionLimits,
     ) -> None:
         super().__init__(config)
         self._listen, self._tls, self._on_ready, self._stop = listen, tls, on_ready, stop
-        self._deaf = False
+        self._places = Places(limits)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         del sockets
@@ -158,57 +161,28 @@ class _Server(uvicorn.Server):
         if self.lifespan.should_exit:
             self._listen.close()
             raise UnavailableError("the server did not start")
-        self.servers = [await self._start_listening()]
+        listener = Listener(self._listen, tls=self._tls, places=self._places, make=self._make_protocol)
+        listener.open()
+        self.servers = [cast("asyncio.Server", listener)]  # as far as uvicorn uses one
         self.started = True
         host, port = self._listen.getsockname()[:2]
         self._on_ready((host, port))
 
-    async def _start_listening(self) -> asyncio.Server:
-        """On a duplicate, so that ours outlives the loop's: see `heard`."""
-        return await asyncio.get_running_loop().create_server(
-            self._make_protocol,
-            sock=self._listen.dup(),
-            ssl=self._tls,
-            backlog=_BACKLOG,
-            ssl_handshake_timeout=_HANDSHAKE_S,
-            ssl_shutdown_timeout=_GOODBYE_S,
+    def _make_protocol(self, place: Place) -> HTTPProtocol:
+        return HTTPProtocol(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            place=place,
         )
-
-    def heard(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """The loop's exception handler. A connection that could not be accepted (no memory) blocks all after it.
-
-        libuv waits for that one to be taken, for ever, and the process lives on without a door; so it gets a new one.
-        """
-        _log_exception(loop, context)
-        error = context.get("exception")
-        if isinstance(error, BaseException) and _was_accepting(error):
-            self._deaf = True
-
-    async def _listen_again(self) -> None:
-        """What is connected stays so; what waits in the kernel's queue is taken by the new listener."""
-        for server in self.servers:
-            server.close()
-        try:
-            self.servers = [await self._start_listening()]
-        except (OSError, MemoryError) as error:  # still short of something: the next tick tries again
-            _log.fault("http.listen_failed", error)
-        else:
-            self._deaf = False
-            _log.warning("http.listens_again")
-
-    def _make_protocol(self) -> HTTPProtocol:
-        return HTTPProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def on_tick(self, counter: int) -> bool:
         if self._stop is not None and self._stop.is_set():
             self.should_exit = True
-        if self._deaf and not self.should_exit:
-            await self._listen_again()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn's, and then whatever is left: callers of cancelled requests, and everybody on a second signal."""
-        self._listen.close()
         await super().shutdown(sockets)
         ends = asyncio.get_running_loop().time() + (0 if self.force_exit else _GOODBYE_S)
         while self.server_state.connections and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110  # they leave without a word
@@ -232,11 +206,6 @@ class _Server(uvicorn.Server):
 
 def _stopping_already() -> None:
     """For signals between the last answer and the end: what is left takes a moment and must be done."""
-
-
-def _was_accepting(error: BaseException) -> bool:
-    frames = traceback.walk_tb(error.__traceback__)
-    return any(frame.f_code.co_name.endswith("._on_listen") for frame, _ in frames)
 
 
 def _log_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -1,0 +1,158 @@
+"""How many connections may be open: in all, and from one source. What is more is closed at once.
+
+When there is no room, the oldest that has sent no request yet gives way, if it had time to: so nobody holds the door
+shut by connecting and keeping silent.
+
+    accepted ──▶ quiet ──(first whole head)──▶ heard ──▶ released
+                   └──(no room, and older than `QUIET_S`)──▶ ended, and released
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from watchword.server.logs import get_log
+
+MAX_HANDLES: Final = 65_536
+MAX_CONNECTIONS: Final = 8_192
+"""Open connections in all; one costs about 100 KB while its TLS is new."""
+OTHER_HANDLES: Final = 128
+"""Kept free for the database, its log, and the files of the data directory."""
+SHARE: Final = 4
+"""One source may have this part of all: a quarter. Generous, since a proxy or a network may stand behind it."""
+QUIET_S: Final = 1.0
+"""For the handshake and the first head, when others wait for the place."""
+_SAY_EVERY_S: Final = 5.0
+_LEAST: Final = 16
+_PREFIX: Final = 64
+
+_log: Final = get_log("http")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    total: int
+    per_source: int
+
+    @classmethod
+    def of_process(cls) -> "ConnectionLimits":
+        """What the limit of open files allows, after that was raised as far as we may."""
+        handles = raise_handles()
+        total = max(_LEAST, min(MAX_CONNECTIONS, handles - OTHER_HANDLES))
+        return cls(total=total, per_source=max(1, total // SHARE))
+
+
+def raise_handles() -> int:
+    """Raise the soft limit of open files to the hard one, up to `MAX_HANDLES`; return what it is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_HANDLES if hard == resource.RLIM_INFINITY else min(hard, MAX_HANDLES)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return MAX_HANDLES if soft == resource.RLIM_INFINITY else soft
+    with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def source_of(address: str) -> str:
+    """Whom an address counts for: itself, or its network of 64 bits, all of which one customer has."""
+    if ":" not in address:
+        return address
+    with contextlib.suppress(ValueError):
+        found = ipaddress.IPv6Address(address)
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.IPv6Network((found, _PREFIX), strict=False))
+    return address
+
+
+class Place:
+    """One connection's place, from its acceptance until it is released."""
+
+    __slots__ = ("_places", "end", "since", "source")
+
+    def __init__(self, places: "Places", source: str, since: float) -> None:
+        self._places = places
+        self.source, self.since = source, since
+        self.end: Callable[[], object] | None = None
+        """How to end the connection, as soon as there is a way."""
+
+    def heard(self) -> None:
+        """A whole head came: the connection is in use."""
+        self._places.unquiet(self)
+
+    def release(self) -> None:
+        """The connection is gone; may be said more than once."""
+        self._places.release(self)
+
+
+class Places:
+    """All places of one server, on its loop."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self._limits = limits
+        self._taken: dict[str, set[Place]] = {}
+        self._quiet: dict[Place, None] = {}  # in the order of their coming
+        self._quiet_of: dict[str, dict[Place, None]] = {}
+        self.open = 0
+        self.shed = 0
+        """Closed for want of room, ever."""
+        self._unsaid = 0
+        self._said_at = float("-inf")
+
+    def take(self, address: str) -> Place | None:
+        """A place for a connection from `address`; None where there is no room: close it."""
+        now, source = asyncio.get_running_loop().time(), source_of(address)
+        if len(self._taken.get(source, ())) >= self._limits.per_source:
+            room = self._make_room(self._quiet_of.get(source, {}), now)
+        else:
+            room = self.open < self._limits.total or self._make_room(self._quiet, now)
+        if not room:
+            self._shed_one(now)
+            return None
+        place = Place(self, source, now)
+        self._taken.setdefault(source, set()).add(place)
+        self._quiet[place] = None
+        self._quiet_of.setdefault(source, {})[place] = None
+        self.open += 1
+        return place
+
+    def unquiet(self, place: Place) -> None:
+        self._quiet.pop(place, None)
+        mine = self._quiet_of.get(place.source)
+        if mine is not None:
+            mine.pop(place, None)
+            if not mine:
+                del self._quiet_of[place.source]
+
+    def release(self, place: Place) -> None:
+        self.unquiet(place)
+        taken = self._taken.get(place.source)
+        if taken is None or place not in taken:
+            return
+        taken.remove(place)
+        self.open -= 1
+        if not taken:
+            del self._taken[place.source]
+
+    def _make_room(self, quiet: dict[Place, None], now: float) -> bool:
+        """End the oldest of `quiet`, if it had its time."""
+        oldest = next(iter(quiet), None)
+        if oldest is None or oldest.end is None or now - oldest.since < QUIET_S:
+            return False
+        end = oldest.end
+        oldest.release()
+        end()
+        self._shed_one(now)
+        return True
+
+    def _shed_one(self, now: float) -> None:
+        """Count it; say so now and then, since there may be thousands."""
+        self.shed += 1
+        self._unsaid += 1
+        if now - self._said_at >= _SAY_EVERY_S:
+            _log.warning("http.connections_shed", count=self._unsaid, open=self.open)
+            self._unsaid, self._said_at = 0, now

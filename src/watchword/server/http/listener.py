@@ -1,0 +1,130 @@
+"""Accepting connections ourselves, so that those for which there is no room cost neither a handshake nor a handle.
+
+A loop's own server takes every connection and tells of it after the handshake: up to ten seconds later.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+from watchword.server.http.connections import Place, Places
+from watchword.server.logs import get_log
+
+BACKLOG: Final = 2048
+_HANDSHAKE_S: Final = 10.0
+_GOODBYE_S: Final = 1.0
+"""For the caller's side of closing TLS."""
+_AT_ONCE: Final = 64
+"""Connections taken before others have their turn on the loop."""
+_AGAIN_S: Final = 0.2
+"""Pause after one that could not be accepted: no handles, no memory."""
+_SAY_EVERY_S: Final = 5.0
+
+MakeProtocol = Callable[[Place], asyncio.Protocol]
+_log: Final = get_log("http")
+
+
+class Listener:
+    """Takes connections from `open` to `close`. Has what uvicorn asks of a server."""
+
+    def __init__(
+        self, listen: socket.socket, *, tls: ssl.SSLContext, places: Places, make: MakeProtocol
+    ) -> None:
+        self._socket, self._tls, self._places, self._make = listen, tls, places, make
+        self._loop = asyncio.get_running_loop()
+        self._greeting: set[asyncio.Task[None]] = set()
+        self._again: asyncio.TimerHandle | None = None
+        self._said_at = float("-inf")
+        self._closed = False
+
+    def open(self) -> None:
+        self._socket.listen(BACKLOG)
+        self._loop.add_reader(self._socket, self._accept)
+
+    def close(self) -> None:
+        """Take nobody any more; who is still in the handshake has asked for nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._again is not None:
+            self._again.cancel()
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+        for task in self._greeting:
+            task.cancel()
+
+    async def wait_closed(self) -> None:
+        await asyncio.gather(*self._greeting, return_exceptions=True)
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                connection, address = self._socket.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except ConnectionError:  # it left again already
+                continue
+            except (OSError, MemoryError) as error:
+                self._pause(error)
+                return
+            try:
+                self._admit(connection, address[0])
+            except MemoryError as error:
+                connection.close()
+                self._pause(error)
+                return
+
+    def _admit(self, connection: socket.socket, address: str) -> None:
+        place = self._places.take(address)
+        if place is None:
+            connection.close()
+            return
+        try:
+            connection.setblocking(False)
+            task = self._loop.create_task(self._greet(connection, place))
+        except BaseException:
+            place.release()
+            raise
+        place.end = task.cancel
+        self._greeting.add(task)
+        task.add_done_callback(lambda task: self._greeted(task, connection, place))
+
+    def _greeted(self, task: asyncio.Task[None], connection: socket.socket, place: Place) -> None:
+        self._greeting.discard(task)
+        if task.cancelled():  # perhaps before it began
+            connection.close()
+            place.release()
+
+    async def _greet(self, connection: socket.socket, place: Place) -> None:
+        """The handshake. From its end on the protocol releases the place."""
+        try:
+            transport, _ = await self._loop.connect_accepted_socket(
+                lambda: self._make(place),
+                connection,
+                ssl=self._tls,
+                ssl_handshake_timeout=_HANDSHAKE_S,
+                ssl_shutdown_timeout=_GOODBYE_S,
+            )
+        except BaseException as error:
+            place.release()
+            connection.close()
+            if not isinstance(error, OSError | asyncio.CancelledError):
+                _log.fault("http.not_greeted", error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            place.end = transport.abort
+
+    def _pause(self, error: BaseException) -> None:
+        """Leave the others in the kernel's queue for a moment."""
+        now = self._loop.time()
+        if now - self._said_at >= _SAY_EVERY_S:
+            self._said_at = now
+            _log.fault("http.not_accepted", error, open=self._places.open)
+        self._loop.remove_reader(self._socket)
+        self._again = self._loop.call_later(_AGAIN_S, self._go_on)
+
+    def _go_on(self) -> None:
+        self._loop.add_reader(self._socket, self._accept)

@@ -1,0 +1,196 @@
+"""A server with few places: who exceeds them is closed at once, and the others get their answers."""
+
+import asyncio
+import json
+import logging
+import resource
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.edges.harness import Connection, RunningServer, running_server
+
+from watchword.server.http import connections
+from watchword.server.http.connections import ConnectionLimits, Place, Places, source_of
+
+FEW = ConnectionLimits(total=12, per_source=4)
+GET = b"GET /health/live HTTP/1.1\r\nHost: localhost:%d\r\n\r\n"
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    with running_server(limits=FEW) as running:
+        yield running
+
+
+def idle(
+    stack: ExitStack, server: RunningServer, count: int, source: str = "127.0.0.1"
+) -> list[socket.socket]:
+    """TCP connections that say nothing, not even the beginning of TLS."""
+    opened = []
+    for _ in range(count):
+        connection = socket.create_connection(("127.0.0.1", server.port), 5, source_address=(source, 0))
+        opened.append(stack.enter_context(connection))
+    return opened
+
+
+def is_closed(connection: socket.socket, within: float = 0.5) -> bool:
+    connection.settimeout(within)
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def ask(connection: Connection, server: RunningServer) -> int:
+    connection.send(GET % server.port)
+    return connection.read().status
+
+
+def test_one_source_has_its_share_and_what_exceeds_is_closed_at_once(server: RunningServer):
+    with ExitStack() as stack:
+        opened = idle(stack, server, 10)
+        assert [is_closed(each, 0.2) for each in opened] == [False] * 4 + [True] * 6
+        begun = time.monotonic()
+        other = server.connect(source="127.0.0.2")
+        assert ask(other, server) == 200
+        assert time.monotonic() - begun < 2
+        other.close()
+
+
+def test_nobody_holds_the_door_shut_by_keeping_silent(server: RunningServer):
+    """Long before their ten seconds are over: who has sent nothing gives way to who comes."""
+    with ExitStack() as stack:
+        for number in range(2, 5):
+            idle(stack, server, 4, source=f"127.0.0.{number}")
+        time.sleep(connections.QUIET_S + 0.2)
+        for source in ("127.0.0.1", "127.0.0.2"):  # a stranger, and a neighbour of those who are silent
+            answered = server.connect(source=source)
+            assert ask(answered, server) == 200
+            answered.close()
+
+
+def test_a_connection_that_asked_for_something_does_not_give_way(server: RunningServer):
+    with ExitStack() as stack:
+        busy = server.connect()
+        assert ask(busy, server) == 200
+        time.sleep(connections.QUIET_S + 0.2)
+        idle(stack, server, 40)
+        time.sleep(connections.QUIET_S + 0.2)
+        idle(stack, server, 40)
+        assert ask(busy, server) == 200
+        busy.close()
+
+
+def test_places_are_free_again_however_a_connection_ends(server: RunningServer):
+    for _ in range(3 * FEW.total):
+        server.is_well()
+    with ExitStack() as stack:
+        for each in idle(stack, server, 4):
+            each.close()
+    with ExitStack() as stack:
+        for each in idle(stack, server, 4):
+            each.sendall(b"no TLS at all\r\n\r\n")
+            assert is_closed(each, 2) or each.recv(100)
+    ends = time.monotonic() + 3
+    while True:
+        with suppress(ConnectionError):
+            server.is_well()
+            break
+        assert time.monotonic() < ends
+    with ExitStack() as stack:
+        time.sleep(0.2)
+        assert [is_closed(each, 0.2) for each in idle(stack, server, 4)] == [False] * 4
+
+
+def test_a_crowd_in_the_handshake_does_not_hold_the_stop_up():
+    with ExitStack() as stack:
+        with running_server(limits=FEW) as server:
+            opened = idle(stack, server, 4)
+            time.sleep(0.2)
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 3
+        assert all(is_closed(each) for each in opened)
+
+
+LIMIT = """
+import json, resource
+from watchword.server.http.connections import ConnectionLimits
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, min(hard, 1000)))
+found = ConnectionLimits.of_process()
+print(json.dumps([found.total, found.per_source, *resource.getrlimit(resource.RLIMIT_NOFILE)]))
+"""
+
+
+def test_the_limit_of_open_files_is_raised_and_connections_stay_below_it():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = 1000 if hard == resource.RLIM_INFINITY else min(hard, 1000)
+    output = subprocess.run([sys.executable, "-c", LIMIT], check=True, capture_output=True, timeout=30).stdout
+    assert json.loads(output) == [most - 128, (most - 128) // 4, most, most]
+
+
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_a_network_of_64_bits_is_one_source(address: str, source: str):
+    assert source_of(address) == source
+
+
+@pytest.mark.anyio
+async def test_shed_connections_are_counted_and_said_now_and_then(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.WARNING, "watchword")
+    places = Places(ConnectionLimits(total=1, per_source=1))
+    assert places.take("192.0.2.1") is not None
+    assert [places.take("192.0.2.2") for _ in range(1000)] == [None] * 1000
+    assert places.shed == 1000
+    assert [line.message for line in caplog.records] == ["http.connections_shed"]
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["take", "take", "heard", "release"]), st.integers(0, 5)), max_size=60
+)
+
+
+@given(STEPS)
+def test_what_is_counted_is_what_is_open(steps: list[tuple[str, int]]):
+    async def run() -> None:
+        limits = ConnectionLimits(total=7, per_source=3)
+        places, held = Places(limits), list[tuple[int, Place]]()
+        for action, number in steps:
+            if action == "take":
+                mine = sum(source == number for source, _ in held)
+                place = places.take(f"192.0.2.{number}")
+                assert (place is not None) is (len(held) < limits.total and mine < limits.per_source)
+                if place is not None:
+                    held.append((number, place))
+            elif held and action == "heard":
+                held[number % len(held)][1].heard()
+            elif held:
+                _, place = held.pop(number % len(held))
+                place.release()
+                place.release()
+            assert places.open == len(held)
+        for _, place in held:
+            place.release()
+        assert places.open == 0
+        assert not places._taken
+        assert not places._quiet
+        assert not places._quiet_of
+
+    asyncio.run(run())
