@@ -1,11 +1,8 @@
 """FAULTS C5, C7, C8, C10 to C14: bad credentials look alike, and what the server stores cannot hurt it."""
 
-import asyncio
 import logging
 import random
-import resource
 import statistics
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -39,7 +36,6 @@ from watchword.crypto.slow_hashes import Argon2Cost, BcryptCost
 from watchword.protocol.envelope import Purpose
 from watchword.protocol.passwords import prepare
 from watchword.server.db.unit import Unit
-from watchword.server.http.admission import HashPool
 from watchword.testing.counts import count
 
 pytestmark = pytest.mark.anyio
@@ -264,80 +260,3 @@ async def test_fault_C13_parameters_beyond_the_bounds_are_refused_at_registratio
             payload["logins"][0]["stretch"] = {**StretchParams().to_json(), **change}
             assert (await register_with(world, payload))[0].status_code == 403, change
         assert (await try_register(world, "anna")).status_code == 201
-
-
-def resident() -> int:
-    """Bytes of this process that are in memory."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-
-
-class WatchedPool(HashPool):
-    """Counts the hashes that run at a time, and how many ever waited."""
-
-    def __init__(self, *, cores: int | None = None) -> None:
-        super().__init__(cores=cores)
-        self.running = self.most = self.most_pending = 0
-        self.slots = self._threads._max_workers
-        self.limit = self._limit
-        self._count = threading.Lock()
-
-    async def run(self, work: Any) -> Any:
-        def counted() -> Any:
-            with self._count:
-                self.running += 1
-                self.most = max(self.most, self.running)
-                self.most_pending = max(self.most_pending, self._pending)
-            try:
-                return work()
-            finally:
-                with self._count:
-                    self.running -= 1
-
-        return await super().run(counted)
-
-
-async def test_fault_C14_five_hundred_logins_at_once_are_shed_and_health_answers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pools: list[WatchedPool] = []
-
-    def make() -> WatchedPool:
-        pools.append(WatchedPool())
-        return pools[-1]
-
-    monkeypatch.setattr("watchword.server.assembly.HashPool", make)
-    async with open_world(tmp_path, passwords__server_hash="argon2id") as world:
-        anna = await make_member(world, "anna")
-        envelopes = [
-            seal(
-                world,
-                Purpose.LOGIN,
-                login_payload(world, "anna", anna.login_secret),
-                sk=await short_key(world, "anna"),
-            )
-            for _ in range(500)
-        ]
-        base, most = resident(), 0
-        storm = asyncio.gather(*(post(world, Purpose.LOGIN, one) for one in envelopes))
-        health = []
-        while not storm.done():
-            began = time.perf_counter()
-            assert (await world.call("GET", "/health/live")).status_code == 200
-            health.append(time.perf_counter() - began)
-            most = max(most, resident())
-            await asyncio.sleep(0.01)
-        answers = await storm
-        pool = pools[-1]
-        statuses = sorted({answer.status_code for answer in answers})
-        assert statuses == [200, 503]
-        assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 503)
-        assert 0 < pool.most <= pool.slots
-        assert pool.most_pending <= pool.limit
-        assert most <= base + pool.slots * Argon2Cost().memory_kib * 1024 + (64 << 20)
-        good = sum(answer.status_code == 200 for answer in answers)
-        # The callers run in this process too: 500 clients start before the first answer can come.
-        print(
-            f"C14: {good} served, {500 - good} shed; health median {statistics.median(health) * 1000:.1f} ms"
-        )
-        assert statistics.median(health) < 0.1
-        await log_in_as(world, anna)

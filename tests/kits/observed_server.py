@@ -70,8 +70,8 @@ class ObservedPool(HashPool):
     """Counts the hashes that run at a time, and those that were admitted and are not done."""
 
     def __init__(self, numbers: Numbers) -> None:
-        super().__init__()
         self._numbers = numbers
+        super().__init__()
         self._running = 0
         self._lock = threading.Lock()
         numbers["threads"] = self._threads._max_workers
@@ -87,10 +87,16 @@ class ObservedPool(HashPool):
                 with self._lock:
                     self._running -= 1
 
-        running = asyncio.ensure_future(super().run(counted))
-        await asyncio.sleep(0)  # it has been admitted or refused by then
-        self._numbers.raise_to("pending", self._pending)
-        return await running
+        return await super().run(counted)
+
+    @property
+    def _pending(self) -> int:
+        return self._admitted
+
+    @_pending.setter
+    def _pending(self, value: int) -> None:
+        self._admitted = value
+        self._numbers.raise_to("pending", value)
 
 
 async def watch_the_loop(numbers: Numbers) -> None:

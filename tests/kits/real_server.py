@@ -64,21 +64,31 @@ class Caller:
 
     def call(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes, float]:
         """Status, body, and the seconds from the write to the last byte."""
+        began = self.send(method, path, body)
+        status, _, answer = self.read()
+        return status, answer, time.perf_counter() - began
+
+    def send(self, method: str, path: str, body: bytes = b"") -> float:
+        """Write a request whose answer is read later; the moment before the write."""
         head = f"{method} {path} HTTP/1.1\r\nHost: localhost:{self.port}\r\n"
         if body:
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         data = head.encode() + b"\r\n" + body
         began = time.perf_counter()
         self._socket.sendall(data)
+        return began
+
+    def read(self) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the next answer."""
         answer = b""
         while b"\r\n\r\n" not in answer:
             answer += self._more()
         top, _, rest = answer.partition(b"\r\n\r\n")
         lines = top.decode().lower().split("\r\n")
-        size = next(int(line.split(":")[1]) for line in lines if line.startswith("content-length:"))
-        while len(rest) < size:
+        headers = dict(line.split(": ", 1) for line in lines[1:])
+        while len(rest) < int(headers["content-length"]):
             rest += self._more()
-        return int(lines[0].split()[1]), rest, time.perf_counter() - began
+        return int(lines[0].split()[1]), headers, rest
 
     def _more(self) -> bytes:
         data = self._socket.recv(65536)
