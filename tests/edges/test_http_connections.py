@@ -69,13 +69,14 @@ def test_one_source_has_its_share_and_what_exceeds_is_closed_at_once(server: Run
 def test_nobody_holds_the_door_shut_by_keeping_silent(server: RunningServer):
     """Long before their ten seconds are over: who has sent nothing gives way to who comes."""
     with ExitStack() as stack:
-        for number in range(2, 5):
-            idle(stack, server, 4, source=f"127.0.0.{number}")
+        silent = [each for n in range(2, 5) for each in idle(stack, server, 4, source=f"127.0.0.{n}")]
         time.sleep(connections.QUIET_S + 0.2)
         for source in ("127.0.0.1", "127.0.0.2"):  # a stranger, and a neighbour of those who are silent
             answered = server.connect(source=source)
             assert ask(answered, server) == 200
             answered.close()
+        assert is_closed(silent[0])
+        assert not is_closed(silent[-1])
 
 
 def test_a_connection_that_asked_for_something_does_not_give_way(server: RunningServer):
