@@ -194,7 +194,7 @@ import sys
 from pathlib import Path
 from watchword.server.db.sqlite.connection import connect
 connection = connect(Path(sys.argv[1]))
-connection.execute("begin immediate")
+connection.execute("begin exclusive")
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -202,7 +202,7 @@ sys.stdin.read()
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Another process holds the lock for writing, as a backup tool that hangs would."""
+    """Another process has the database for itself, as a backup tool that hangs would."""
     command = [sys.executable, "-c", LOCK, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None

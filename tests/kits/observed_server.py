@@ -1,6 +1,6 @@
-"""The real server, which also writes down what nobody sees from outside: the lag of its loop, and its slow hashes.
+"""The real server, which also writes down what nobody sees from outside: its loop's lag, slow hashes, key rotation.
 
-`Observed.start(data)` starts it as a process; the numbers stand in a file that both processes map into their memory.
+`start(data)` starts it as a process; the numbers stand in a file that both processes map into their memory.
 """
 
 import asyncio
@@ -21,16 +21,17 @@ from watchword.core.clock import Clock
 from watchword.core.entropy import Entropy
 from watchword.server.config import Config
 from watchword.server.http.admission import HashPool
+from watchword.server.keys.service import KeyService
 
 FILE_VARIABLE: Final = "OBSERVED_FILE"
-_NUMBERS: Final = ("lag", "hashing", "pending", "threads", "ticks")
+_NUMBERS: Final = ("lag", "hashing", "pending", "threads", "ticks", "rotating")
 _NUMBER: Final = struct.Struct("d")
 _TICK_SECONDS: Final = 0.002
 Result = TypeVar("Result")
 
 
 class Numbers:
-    """Each the largest since it was last set to zero; `threads` and `ticks` just count."""
+    """Each the largest since it was last set to zero; `threads` and `ticks` just count, `rotating` is 1 meanwhile."""
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
@@ -108,6 +109,21 @@ async def watch_the_loop(numbers: Numbers) -> None:
         numbers["ticks"] += 1
 
 
+def watch_rotation(numbers: Numbers) -> None:
+    """Of any key, from the decision until it is on the disk."""
+    rotate = KeyService.rotate
+
+    async def observed(self: KeyService, *arguments: Any, **options: Any) -> None:
+        numbers["rotating"] = 1
+        try:
+            await rotate(self, *arguments, **options)
+        finally:
+            numbers["rotating"] = 0
+
+    vars_of_class: Any = KeyService
+    vars_of_class.rotate = observed
+
+
 def main() -> None:
     from watchword.cli.main import main as run  # noqa: PLC0415  # only the server's process needs them
     from watchword.server import app, assembly  # noqa: PLC0415
@@ -123,6 +139,7 @@ def main() -> None:
             watching.cancel()
 
     vars(app)["_serve"] = observed
+    watch_rotation(numbers)
     vars(assembly)["HashPool"] = functools.partial(ObservedPool, numbers)
     sys.argv[0] = "watchword"
     run()
