@@ -72,27 +72,17 @@ class PasswordChecker:
         return not is_current(verifier, self._scheme, pepper_version=self._pepper().version)
 
     def _check_all(self, verifier: bytes | None, login_secret: Secret) -> bool:
-        versions = (self._pepper().version,)
-        own = self._scheme_of(verifier)
-        try:
-            good = check_verifier(
-                dummy_verifier(own, versions=versions) if verifier is None else verifier,
-                login_secret,
-                peppers=self._subkey,
-            )
-        except DamagedError as error:  # outwardly a wrong password; the operator is told
-            _log.fault("passwords.verifier_damaged", error)
-            good = False
-        for scheme in self._in_use - {own}:
-            check_verifier(dummy_verifier(scheme, versions=versions), login_secret, peppers=self._subkey)
-        return good and verifier is not None
-
-    def _scheme_of(self, verifier: bytes | None) -> ServerHash:
-        """The scheme whose check stands first; today's for a name that nobody has, and for what does not parse."""
-        try:
-            return self._scheme if verifier is None else scheme_of(verifier)
-        except DamagedError:
-            return self._scheme
+        good, unpaid = False, set(self._in_use)
+        if verifier is not None:
+            try:
+                good = check_verifier(verifier, login_secret, peppers=self._subkey)
+                unpaid.discard(scheme_of(verifier))
+            except DamagedError as error:  # outwardly a wrong password, at its price; the operator is told
+                _log.fault("passwords.verifier_damaged", error)
+        for scheme in unpaid:
+            dummy = dummy_verifier(scheme, versions=(self._pepper().version,))
+            check_verifier(dummy, login_secret, peppers=self._subkey)
+        return good
 
     def _make(self, login_secret: Secret) -> bytes:
         version = self._pepper().version
