@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import asyncpg
 import pytest
 from tests.kits.stored import (
     NOW,
@@ -272,6 +273,36 @@ async def test_ending_all_against_logins_leaves_no_session_of_the_old_password(d
 async def test_ending_all_on_one_node_against_logins_on_another_leaves_none(postgres_url: str) -> None:
     async with opened(postgres_url) as first, opened(postgres_url) as second:
         await no_session_survives(first, second)
+
+
+async def test_ending_all_waits_for_a_login_that_another_node_is_about_to_commit(postgres_url: str) -> None:
+    """The login holds the account's row. Without waiting for it, its session would not be seen, and would live on."""
+    async with opened(postgres_url) as node:
+        account = await add_account(node)
+        device = await add_device(node, account)
+        store = SQLSessionStore(node)
+        other = await asyncpg.connect(postgres_url)
+        try:
+            login = other.transaction()
+            await login.start()
+            await other.execute("select 1 from accounts where id = $1 for update", account.id.value)
+            await other.execute(
+                "insert into sessions (id, account_id, device_id, seed, sign_in_version, counter, auth_time,"
+                " created_at, expires_at, ends_at, address, user_agent)"
+                " values ($1, $2, $3, $1, 1, 1, $4, $4, $5, $5, '', '')",
+                *(bytes(16), account.id.value, device.id.value, NOW, later(NOW, DAY)),
+            )
+            ending = asyncio.create_task(
+                run(node, lambda unit: store.end_all(unit, account.id, NOW), key=account.id.value)
+            )
+            done, _ = await asyncio.wait({ending}, timeout=0.3)
+            assert not done
+            await login.commit()
+            await ending
+        finally:
+            await other.close()
+        assert await count(node, "sessions") == 1
+        assert await store.count_live(account.id, now=NOW) == 0
 
 
 async def test_a_token_demanded_against_its_sessions_end_is_one_or_the_other(
