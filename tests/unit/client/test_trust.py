@@ -248,10 +248,11 @@ def test_an_older_key_document_than_the_vault_knows_is_refused(server: Running, 
 
 
 def test_the_vault_follows_a_new_password(server: Running, tmp_path: Path) -> None:
-    new = prepare("seven purple lanterns at dusk")
+    text = "seven purple lanterns at dusk"
+    new = prepare(text)
     with Client(server.trusted, tmp_path) as client:
         client.register(NewAccount(username="bert", password=PASSWORD), device_name="laptop")
-        client.change_password(PASSWORD, new)
+        client.change_password(PASSWORD, text)
         assert client.who_am_i(new).account.username == "bert"
     with Client(server.trusted, tmp_path) as client:
         with pytest.raises(WrongPasswordError):
