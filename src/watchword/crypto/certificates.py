@@ -50,7 +50,12 @@ def parse_certificate(der: bytes) -> x509.Certificate:
         certificate = x509.load_der_x509_certificate(der)
         key = certificate.public_key()
         certificate.extensions  # noqa: B018  # parsed lazily: a broken one must show here
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension):
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+    ):  # the library's, for bad values
         raise MalformedError("not an X.509 certificate") from None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise MalformedError("a certificate's key is not of P-256")

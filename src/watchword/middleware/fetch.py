@@ -115,6 +115,10 @@ class Source:
         except OSError:
             raise InvalidConfigError(f"ca_file {self.ca_file} cannot be read") from None
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        context.hostname_checks_common_name = (
+            False  # names in the subject are not bound by what a root may sign for
+        )
         if self.pin is not None:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE  # `_check_pin` decides instead, before anything is sent
