@@ -10,7 +10,7 @@ from watchword.core.clock import Instant
 from watchword.core.ids import AccountId
 from watchword.core.secret import Secret
 from watchword.crypto.aead import VersionedKey
-from watchword.errors import ConflictError, KeyUnknownError
+from watchword.errors import ConflictError, KeyUnknownError, UnavailableError
 from watchword.server.audit.chain import AuditChain
 from watchword.server.audit.checkpoint_file import CheckpointFile
 from watchword.server.audit.entry import ChainHead
@@ -198,7 +198,7 @@ async def test_fault_N3_a_full_audit_table_refuses_the_unit(
     chain = attach(database)
     await database.commit(unit(1))
     attach(database)  # a chain that begins again at 1
-    with pytest.raises(ConflictError):
+    with pytest.raises(UnavailableError):
         await asyncio.wait_for(database.commit(unit(2)), 10)
     assert await database.fetch_one(READ, {"name": "name 2"}) is None
     assert await problems(make_service(database, chain, tmp_path)) == []

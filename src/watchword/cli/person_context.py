@@ -153,9 +153,8 @@ def vault_client(home: Path, server: str | None, ca: Path | None) -> "Iterator[C
     owner = file.owner()
     _check_server(owner, server)
     trusted = TrustedServer(server=owner.server, root_pem=owner.root)
-    if (
-        ca is not None and trust_by_file(owner.server, ca).pin != trusted.pin
-    ):  # compare: fingerprints are public
+    given = trust_by_file(owner.server, ca) if ca is not None else trusted
+    if given.pin != trusted.pin:  # compare: fingerprints are public
         raise NotTrustedError(f"{ca} holds another root than the one that the vault here has pinned")
     with Client(trusted, home, progress=with_spinner) as client:
         yield client
