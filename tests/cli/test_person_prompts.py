@@ -89,8 +89,7 @@ def test_ctrl_c_at_a_prompt_ends_with_130_and_without_a_traceback(
 ) -> None:
     with at_terminal(shell, *arguments) as terminal:
         terminal.expect(": ")
-        terminal.send("\x03")
-        assert terminal.finish() == 130
+        assert terminal.interrupt() == 130
     assert "Traceback" not in terminal.shown
 
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Self
 
 _LIMIT_SECONDS = 30.0
+_PRESSES = 3
+_PRESS_SECONDS = 8.0
 _CHUNK = 65536
 
 
@@ -52,6 +54,26 @@ class Terminal:
     def answer(self, prompt: str, line: str) -> None:
         self.expect(prompt)
         self.send(f"{line}\n")
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C and return the exit code.
+
+        A key may be lost while a program that asks changes the terminal's mode; then a person presses it again.
+        """
+        for _ in range(_PRESSES):
+            self.send("\x03")
+            if (code := self._ended(_PRESS_SECONDS)) is not None:
+                return code
+        raise AssertionError(f"Ctrl-C did not end it: {self.shown!r}")
+
+    def _ended(self, seconds: float) -> int | None:
+        ends = time.monotonic() + seconds
+        while self._more(ends - time.monotonic()):
+            pass
+        try:
+            return self.process.wait(max(0.1, ends - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return None
 
     def finish(self) -> int:
         """Read to the end and return the exit code."""
