@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from watchword.client.client import Client
+from watchword.client.drive import drive_async
 from watchword.client.effects import Call, Effect, Flow, Reply, Stretch, T
 from watchword.client.flows import account as flows
 from watchword.client.flows.account import DeviceKeys, LoggedIn, NewAccount
@@ -27,7 +28,6 @@ from watchword.core.entropy import SystemEntropy
 from watchword.core.secret import Secret
 from watchword.crypto.hpke import Suite
 from watchword.crypto.passwords import StretchParams, stretch
-from watchword.errors import WatchwordError
 from watchword.protocol.chest import RecoveryKey
 from watchword.protocol.envelope import Recipient
 from watchword.protocol.keydocument import KeyDocument
@@ -168,18 +168,7 @@ class Connection:
 
     async def run(self, flow: Flow[T]) -> T:
         """Drive a flow of the client; stretching is done once for each salt."""
-        try:
-            effect = next(flow)
-            while True:
-                try:
-                    reply = await self._perform(effect)
-                except WatchwordError as error:
-                    effect = flow.throw(error)
-                else:
-                    effect = flow.send(reply)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+        return await drive_async(flow, self._perform)
 
     async def _perform(self, effect: Effect) -> Reply:
         if isinstance(effect, Stretch):

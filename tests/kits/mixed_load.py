@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 from tests.kits.process import RunningServer
 
+from watchword.client.drive import drive
 from watchword.client.effects import Call, Flow, Stretch, T
 from watchword.client.flows import account, api
 from watchword.client.flows.account import DeviceKeys, LoggedIn, NewAccount
@@ -87,18 +88,7 @@ class Line:
         return self._connection
 
     def run(self, flow: Flow[T]) -> T:
-        try:
-            effect = next(flow)
-            while True:
-                try:
-                    reply = self.perform(effect)
-                except WatchwordError as error:
-                    effect = flow.throw(error)
-                else:
-                    effect = flow.send(reply)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+        return drive(flow, self.perform)
 
     def perform(self, effect: Call | Stretch) -> bytes | Secret:
         if isinstance(effect, Stretch):

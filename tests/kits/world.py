@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from watchword.client.drive import drive_async
 from watchword.client.effects import Call, Flow, Stretch, T
 from watchword.client.flows import account
 from watchword.client.flows.account import DeviceKeys, LoggedIn, NewAccount
@@ -22,7 +23,6 @@ from watchword.client.transport import error_of
 from watchword.core.secret import Secret
 from watchword.crypto.hpke import SealingPublicKey, Suite
 from watchword.crypto.passwords import StretchParams, stretch
-from watchword.errors import WatchwordError
 from watchword.protocol.chest import RecoveryKey
 from watchword.protocol.envelope import Recipient
 from watchword.protocol.keydocument import verify_key_document
@@ -106,18 +106,7 @@ class World:
 
     async def run(self, flow: Flow[T]) -> T:
         """Drive a flow of the client. Raises the errors that the server names."""
-        try:
-            effect = next(flow)
-            while True:
-                try:
-                    reply = await self._perform(effect)
-                except WatchwordError as error:
-                    effect = flow.throw(error)
-                else:
-                    effect = flow.send(reply)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+        return await drive_async(flow, self._perform)
 
     async def _perform(self, effect: Call | Stretch) -> bytes | Secret:
         if isinstance(effect, Stretch):

@@ -8,6 +8,7 @@ import httpx
 import msgspec
 
 from watchword import __version__
+from watchword.client.drive import drive
 from watchword.client.effects import Call, Effect, Flow, Reply, Stretch, T
 from watchword.core.encoding import decode_json
 from watchword.core.secret import Secret
@@ -65,18 +66,7 @@ class Transport:
 
     def run(self, flow: Flow[T]) -> T:
         """Drive `flow` to its end. Raises what it raises, and `UnreachableError`, `NotTrustedError`."""
-        try:
-            effect = next(flow)
-            while True:
-                try:
-                    reply = self._perform(effect)
-                except WatchwordError as error:
-                    effect = flow.throw(error)
-                else:
-                    effect = flow.send(reply)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+        return drive(flow, self._perform)
 
     def stretch(self, password: Secret, salt: bytes, params: StretchParams) -> Secret:
         """`crypto.passwords.stretch`, shown to whoever waits for it."""
