@@ -136,6 +136,7 @@ def test_fault_M3_a_full_disk_refuses_changes_and_goes_on_knowing_people(small_d
         assert_whole(server, ORIGIN)
 
 
+@pytest.mark.timeout(900)
 def test_fault_M3_a_start_and_a_stop_on_a_full_disk_say_so(small_disk: Path) -> None:
     """The disk is full at one point of the first start or another."""
     data = small_disk / "data"
