@@ -7,8 +7,9 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ from watchword.server.data_directory import (
 from watchword.server.db.unit import Unit
 from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
+from watchword.server.http.connections import ConnectionLimits
 from watchword.server.http.hosts import HostPolicy
 from watchword.server.http.serve import Address, bind, calm_collector, run, serve, until_told_to_stop
 from watchword.server.http.tls import load_certificate, make_tls_context
@@ -42,6 +44,18 @@ UPKEEP_EVERY: Final = 60.0
 """Seconds between looks at what time asks for: key rotation, other nodes' changes, what has ended for good."""
 _LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 _log: Final = get_log("server")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """A server inside a process that is not its own: it leaves that process's memory, limits and output alone.
+
+    `on_ready` is called on the server's loop once it accepts connections; `stop` ends it.
+    """
+
+    stop: asyncio.Event
+    on_ready: Callable[[Core, Services, Address], None]
+    limits: ConnectionLimits
 
 
 def run_server(config: Config) -> None:
@@ -63,7 +77,12 @@ async def open_operator(config: Config) -> AsyncIterator[OperatorService]:
         core.checkpointer.tick()
 
 
-async def _serve(config: Config, clock: Clock, entropy: Entropy) -> None:
+async def serve_as_guest(config: Config, clock: Clock, entropy: Entropy, guest: Guest) -> None:
+    """Serve until `guest.stop`; outside the main thread no signal is taken either. Raises as `run_server`."""
+    await _serve(config, clock, entropy, guest)
+
+
+async def _serve(config: Config, clock: Clock, entropy: Entropy, guest: Guest | None = None) -> None:
     prepare_data_directory(config.data)
     listen = bind(config.listen.host, config.listen.port)
     async with AsyncExitStack() as stack:
@@ -82,10 +101,10 @@ async def _serve(config: Config, clock: Clock, entropy: Entropy) -> None:
         remove_file(config.address_file)  # a killed server's; by now the data's lock is ours
         services = await assemble(core)
         stack.callback(services.pool.close)
-        await _run(core, services, listen)
+        await _run(core, services, listen, guest)
 
 
-async def _run(core: Core, services: Services, listen: socket.socket) -> None:
+async def _run(core: Core, services: Services, listen: socket.socket, guest: Guest | None) -> None:
     """Everything beside the requests: control socket, upkeep, checkpoints, and the audit of start and stop."""
     config = core.config
     chain, key = core.keys.server_tls()
@@ -102,8 +121,9 @@ async def _run(core: Core, services: Services, listen: socket.socket) -> None:
         log=get_log("http"),
         ready=lambda: _ready(core),
     )
-    calm_collector()
-    give_back_free_memory()
+    if guest is None:
+        calm_collector()
+        give_back_free_memory()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(serve_control(config.control_socket, services.operator))
         await _note(core, AuditTag.SERVER_STARTED)
@@ -113,8 +133,10 @@ async def _run(core: Core, services: Services, listen: socket.socket) -> None:
             app,
             listen=listen,
             tls=tls,
-            on_ready=lambda address: _announce(core, address),
+            on_ready=lambda address: _announce(core, services, address, guest),
             shutdown_grace_s=config.shutdown_grace_s,
+            stop=guest.stop if guest else None,
+            limits=guest.limits if guest else None,
         )
     await _record_stop(core)
     core.checkpointer.tick()
@@ -169,9 +191,12 @@ async def _record_stop(core: Core) -> None:
         _log.fault("server.stop_not_recorded", error)
 
 
-def _announce(core: Core, address: Address) -> None:
+def _announce(core: Core, services: Services, address: Address, guest: Guest | None) -> None:
     write_file(core.config.address_file, f"{_address(address)}\n".encode())
     _log.info("server.ready", address=_address(address), origin=core.origin)
+    if guest is not None:
+        guest.on_ready(core, services, address)
+        return
     print(  # noqa: T201  # what a person at the terminal reads; logs go to standard error
         banner(
             origin=core.origin,

@@ -1,5 +1,5 @@
 """What tests of ours, and of applications that trust us, inject: time, randomness, counts."""
 
-from watchword.testing.determinism import FixedClock, SeededEntropy
+from watchword.testing.determinism import AdvancingClock, FixedClock, SeededEntropy
 
-__all__ = ["FixedClock", "SeededEntropy"]
+__all__ = ["AdvancingClock", "FixedClock", "SeededEntropy"]

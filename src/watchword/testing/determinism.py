@@ -1,8 +1,8 @@
-"""A clock that stands still and randomness that repeats. Never for production."""
+"""Clocks that obey the test, and randomness that repeats. Never for production."""
 
 import hashlib
 
-from watchword.core.clock import Instant
+from watchword.core.clock import Instant, SystemClock
 
 
 class FixedClock:
@@ -26,6 +26,23 @@ class FixedClock:
     def jump(self, milliseconds: int) -> None:
         """Set the wall clock forward or back; the monotonic clock does not notice."""
         self._now += milliseconds
+
+
+class AdvancingClock(SystemClock):
+    """The machine's clocks, some time ahead: for tests with TLS, where a certificate must be valid today as well."""
+
+    def __init__(self) -> None:
+        self._ahead = 0
+
+    def now(self) -> Instant:
+        return Instant(super().now() + self._ahead)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._ahead / 1000
+
+    def advance(self, milliseconds: int) -> None:
+        """Let that much time pass at once, on both clocks."""
+        self._ahead += milliseconds
 
 
 class SeededEntropy:
