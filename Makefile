@@ -60,6 +60,10 @@ fuzz: $(STAMP) ## feed any bytes to every codec, for a bounded time
 tour: $(STAMP) ## walk through everything that exists, narrated, in a throw-away directory
 	@$(BIN)/python -m tools.tour
 
+.PHONY: reference
+reference: $(STAMP) ## write the generated pages of docs/reference anew
+	@$(BIN)/python -m tools.reference
+
 .PHONY: lock
 lock: $(STAMP) ## resolve the dependencies anew into requirements/*.txt (needs the network)
 	@bash tools/lock.sh

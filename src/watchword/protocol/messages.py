@@ -1,26 +1,33 @@
 """The payloads of the sealed exchanges, field by field (docs/protocol/{login,register,enrol,password}.md).
 
 Byte strings travel as base64url. Instants are milliseconds since 1970.
+The patterns are for the documentation: whoever uses a value decodes it, which is stricter and says less.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from watchword.protocol.wire import Blob, LongBlob, Message, ShortText, SmallCount
 
-ReplyKey = Annotated[str, msgspec.Meta(min_length=43, max_length=43)]
+_32_BYTES: Final = {"pattern": "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"}
+_16_BYTES: Final = {"pattern": "^[A-Za-z0-9_-]{21}[AQgw]$"}
+_64_BYTES: Final = {"pattern": "^[A-Za-z0-9_-]{85}[AQgw]$"}
+_ENVELOPE: Final = {"pattern": r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"}
+ReplyKey = Annotated[str, msgspec.Meta(min_length=43, max_length=43, extra_json_schema=_32_BYTES)]
 """32 random bytes, base64url."""
-SecretText = Annotated[str, msgspec.Meta(min_length=43, max_length=43)]
+SecretText = Annotated[str, msgspec.Meta(min_length=43, max_length=43, extra_json_schema=_32_BYTES)]
 """32 secret bytes, base64url."""
 
 
 class SealedRequest(Message, frozen=True):
     """The body of each sealed endpoint. `device` and `signature` prove a device over the envelope's hash."""
 
-    envelope: Annotated[str, msgspec.Meta(max_length=65000)]
+    envelope: Annotated[str, msgspec.Meta(max_length=65000, extra_json_schema=_ENVELOPE)]
     device: Annotated[str, msgspec.Meta(max_length=64)] | None = None
-    signature: Annotated[str, msgspec.Meta(min_length=86, max_length=86)] | None = None
+    signature: (
+        Annotated[str, msgspec.Meta(min_length=86, max_length=86, extra_json_schema=_64_BYTES)] | None
+    ) = None
 
 
 class SealedAnswer(Message, frozen=True):
@@ -53,7 +60,7 @@ class LoginSplit(Message, frozen=True):
     """One login identifier's own salt, the secret it logs in with, and the chest key wrapped for it."""
 
     kind: Literal["username", "email"]
-    salt: Annotated[str, msgspec.Meta(min_length=22, max_length=22)]
+    salt: Annotated[str, msgspec.Meta(min_length=22, max_length=22, extra_json_schema=_16_BYTES)]
     stretch: StretchBody
     login_secret: SecretText
     wrapped_chest_key: Blob

@@ -1,9 +1,25 @@
 """`POST /api/devices`: enrol a device with a credential."""
 
-from watchword.protocol.messages import SealedRequest
+from typing import Final
+
+from watchword.errors import ErrorCode
+from watchword.protocol.envelope import Purpose
+from watchword.protocol.messages import EnrolAnswer, EnrolPayload, SealedAnswer, SealedRequest
 from watchword.server.enrolment.service import EnrolmentService
+from watchword.server.http.about import About, Answer, Sealed
 from watchword.server.http.endpoint import Request, Route
 from watchword.server.http.reply import Reply
+
+_ENROL: Final = About(
+    operation="enrolDevice",
+    group="sign-in",
+    summary="Enrol a device with a temporary token",
+    text="`signature` is made with the new device's signing key, over the envelope. The same request may be repeated"
+    " for ten minutes, for an answer that was lost.",
+    answers=(Answer(status=201, text="The device is enrolled and signed in.", body=SealedAnswer),),
+    errors=frozenset({ErrorCode.REFUSED, ErrorCode.CONFLICT, ErrorCode.KEY_UNKNOWN}),
+    sealed=Sealed(purpose=Purpose.ENROL, payload=EnrolPayload, answer=EnrolAnswer),
+)
 
 
 def enrolment_routes(service: EnrolmentService) -> list[Route]:
@@ -11,4 +27,4 @@ def enrolment_routes(service: EnrolmentService) -> list[Route]:
         answer = await service.enrol(request.body, request.context)
         return Reply.json(answer, status=201)
 
-    return [Route("POST", "/api/devices", enrol, body=SealedRequest, costly=True)]
+    return [Route("POST", "/api/devices", enrol, body=SealedRequest, costly=True, about=_ENROL)]

@@ -10,6 +10,7 @@ import msgspec
 from watchword.core.encoding import decode_json
 from watchword.errors import MalformedError
 from watchword.server.context import RequestContext
+from watchword.server.http.about import About
 from watchword.server.http.headers import Headers
 from watchword.server.http.reply import Reply
 
@@ -45,6 +46,7 @@ class Route:
     `path` may hold parameters as whole segments, `/api/sessions/{session}`. `body` is a msgspec struct that forbids
     unknown fields; without one, a body is refused. `query` names the parameters that may stand in the query string,
     each at most once; without any, a query string is refused. A `costly` handler waits its turn in `Admission`.
+    `about` is what its documentation is made of; every route of the server has it.
     """
 
     method: str
@@ -56,6 +58,7 @@ class Route:
     auth: bool = False
     costly: bool = False
     query: frozenset[str] = frozenset()
+    about: About | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS or not _PATH.fullmatch(self.path):

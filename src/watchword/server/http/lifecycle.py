@@ -3,8 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final, Literal
+
+import msgspec
 
 from watchword.errors import UnavailableError
+from watchword.server.http.about import About, Answer
 from watchword.server.http.endpoint import Request, Route
 from watchword.server.http.reply import Reply
 from watchword.server.http.wire import Receive, Send
@@ -15,16 +19,43 @@ Ready = Callable[[], Awaitable[bool]]
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 
 
+class Live(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    status: Literal["live"]
+
+
+class IsReady(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    status: Literal["ready"]
+
+
+_LIVE: Final = About(
+    operation="isLive",
+    group="health",
+    summary="Whether the process runs",
+    answers=(Answer(text="It does.", body=Live),),
+    needs_storage=False,
+)
+_READY: Final = About(
+    operation="isReady",
+    group="health",
+    summary="Whether the server can do its work now",
+    text="503 while the database or the audit trail does not work.",
+    answers=(Answer(text="It can.", body=IsReady),),
+)
+
+
 def health_routes(ready: Ready) -> list[Route]:
     async def live(_request: Request) -> Reply:
-        return Reply.json({"status": "live"})
+        return Reply.json(Live(status="live"))
 
     async def is_ready(_request: Request) -> Reply:
         if not await ready():
             raise UnavailableError
-        return Reply.json({"status": "ready"})
+        return Reply.json(IsReady(status="ready"))
 
-    return [Route("GET", "/health/live", live), Route("GET", "/health/ready", is_ready)]
+    return [
+        Route("GET", "/health/live", live, about=_LIVE),
+        Route("GET", "/health/ready", is_ready, about=_READY),
+    ]
 
 
 @asynccontextmanager

@@ -23,7 +23,8 @@ class Kind:
     title: str
 
 
-_INTERNAL: Final = Kind(_SERVER_FAULT, "Internal error")
+INTERNAL_TITLE: Final = "Internal error"
+_INTERNAL: Final = Kind(_SERVER_FAULT, INTERNAL_TITLE)
 KINDS: Final[Mapping[ErrorCode, Kind]] = {
     ErrorCode.INTERNAL: _INTERNAL,
     ErrorCode.MALFORMED: Kind(400, "The request does not parse"),

@@ -3,6 +3,7 @@
 from typing import Final
 
 from watchword.server.http import Reply, Request, Route
+from watchword.server.http.about import About, Answer
 from watchword.server.keys.service import KeyService
 
 JWKS_PATH: Final = "/.well-known/jwks.json"
@@ -12,6 +13,33 @@ _CACHED: Final = "public, max-age=300"
 _JWKS_TYPE: Final = "application/jwk-set+json"
 _DOCUMENT_TYPE: Final = "application/jose"
 _MAX_CONDITION: Final = 1024
+
+_CACHE_HEADERS: Final = ("etag",)
+_UNCHANGED: Final = Answer(
+    status=304, text="What `If-None-Match` names is still current.", headers=_CACHE_HEADERS
+)
+_JWKS: Final = About(
+    operation="getTokenKeys",
+    group="keys",
+    summary="The public keys that verify access tokens",
+    text="A JWK Set. May be kept for five minutes; a new key is published ten minutes before it signs.",
+    answers=(
+        Answer(text="The keys.", media_type=_JWKS_TYPE, schema="JWKSet", headers=_CACHE_HEADERS),
+        _UNCHANGED,
+    ),
+    needs_storage=False,
+)
+_DOCUMENT: Final = About(
+    operation="getKeyDocument",
+    group="keys",
+    summary="The signed key document",
+    text="A JWS in compact form: sealing keys, certificates and policy, signed under the server's root.",
+    answers=(
+        Answer(text="The document.", media_type=_DOCUMENT_TYPE, schema="KeyDocument", headers=_CACHE_HEADERS),
+        _UNCHANGED,
+    ),
+    needs_storage=False,
+)
 
 
 def routes(keys: KeyService) -> list[Route]:
@@ -23,7 +51,10 @@ def routes(keys: KeyService) -> list[Route]:
     async def document(request: Request) -> Reply:
         return document_reply(keys, request.headers.get("if-none-match"))
 
-    return [Route("GET", JWKS_PATH, jwks), Route("GET", DOCUMENT_PATH, document)]
+    return [
+        Route("GET", JWKS_PATH, jwks, about=_JWKS),
+        Route("GET", DOCUMENT_PATH, document, about=_DOCUMENT),
+    ]
 
 
 def jwks_reply(keys: KeyService, if_none_match: str | None) -> Reply:

@@ -9,18 +9,92 @@ DELETE /api/sessions             end all
 DELETE /api/sessions/{session}   end one
 """
 
+from typing import Final
+
 from watchword.core.ids import SessionId
-from watchword.errors import DamagedError, MalformedError, NotFoundError
-from watchword.protocol.messages import SealedRequest, SessionList, WhoAmI
+from watchword.errors import DamagedError, ErrorCode, MalformedError, NotFoundError
+from watchword.protocol.envelope import Purpose
+from watchword.protocol.messages import (
+    BeginAnswer,
+    BeginPayload,
+    LoginAnswer,
+    LoginPayload,
+    PasswordAnswer,
+    PasswordPayload,
+    SealedAnswer,
+    SealedRequest,
+    SessionList,
+    WhoAmI,
+)
 from watchword.protocol.wire import Message
 from watchword.server.accounts.password_change import PasswordChangeService
 from watchword.server.devices.store import DeviceStore
+from watchword.server.http.about import About, Answer, Sealed
 from watchword.server.http.endpoint import Request, Route
 from watchword.server.http.reply import Reply
 from watchword.server.sessions.begin import BeginService
 from watchword.server.sessions.identify import Caller
 from watchword.server.sessions.login import LoginService
 from watchword.server.sessions.service import SessionService
+
+_SIGN_IN: Final = "sign-in"
+_SESSIONS: Final = "sessions"
+_SHORT_KEY_ERRORS: Final = frozenset({ErrorCode.REFUSED, ErrorCode.BEGIN_AGAIN, ErrorCode.KEY_UNKNOWN})
+_BEGIN: Final = About(
+    operation="beginLogin",
+    group=_SIGN_IN,
+    summary="Get a short key, and how to stretch the password",
+    text="The same answer in form and time for every name, known or not. The short key is good for one envelope of"
+    " the purpose that the payload names.",
+    answers=(Answer(text="A short key.", body=SealedAnswer),),
+    errors=frozenset({ErrorCode.REFUSED, ErrorCode.KEY_UNKNOWN}),
+    sealed=Sealed(purpose=Purpose.BEGIN, payload=BeginPayload, answer=BeginAnswer),
+)
+_LOGIN: Final = About(
+    operation="logIn",
+    group=_SIGN_IN,
+    summary="Log in",
+    text="Needs a short key for `login`. `device` and `signature` prove an enrolled device: then the answer holds a"
+    " session. Without them it holds a temporary token, which enrols a device.",
+    answers=(Answer(text="The login is good.", body=SealedAnswer),),
+    errors=_SHORT_KEY_ERRORS,
+    sealed=Sealed(purpose=Purpose.LOGIN, payload=LoginPayload, answer=LoginAnswer),
+)
+_PASSWORD: Final = About(
+    operation="changePassword",
+    group=_SIGN_IN,
+    summary="Set a new password",
+    text="Needs a short key for `password`. Every other session of the account ends.",
+    answers=(Answer(text="The password is changed.", body=SealedAnswer),),
+    errors=_SHORT_KEY_ERRORS,
+    sealed=Sealed(purpose=Purpose.PASSWORD, payload=PasswordPayload, answer=PasswordAnswer),
+)
+_ME: Final = About(
+    operation="whoAmI",
+    group=_SESSIONS,
+    summary="Who calls",
+    answers=(Answer(text="Account, device and session.", body=WhoAmI),),
+)
+_LIST: Final = About(
+    operation="listSessions",
+    group=_SESSIONS,
+    summary="Where the account is signed in",
+    answers=(Answer(text="Live sessions, the oldest first.", body=SessionList),),
+)
+_END_ALL: Final = About(
+    operation="endAllSessions",
+    group=_SESSIONS,
+    summary="End every session of the account",
+    text="The caller's own session as well.",
+    answers=(Answer(status=204, text="All are ended."),),
+)
+_END: Final = About(
+    operation="endSession",
+    group=_SESSIONS,
+    summary="End one session of the account",
+    answers=(Answer(status=204, text="It is ended."),),
+    errors=frozenset({ErrorCode.NOT_FOUND}),
+)
 
 
 def login_routes(begin: BeginService, login: LoginService) -> list[Route]:
@@ -31,8 +105,8 @@ def login_routes(begin: BeginService, login: LoginService) -> list[Route]:
         return _json(await login.log_in(request.body, request.context))
 
     return [
-        Route("POST", "/api/login/begin", begin_login, body=SealedRequest, costly=True),
-        Route("POST", "/api/login", log_in, body=SealedRequest, costly=True),
+        Route("POST", "/api/login/begin", begin_login, body=SealedRequest, costly=True, about=_BEGIN),
+        Route("POST", "/api/login", log_in, body=SealedRequest, costly=True, about=_LOGIN),
     ]
 
 
@@ -82,11 +156,19 @@ def session_routes(
         )
 
     return [
-        Route("GET", "/api/me", me, auth=True),
-        Route("GET", "/api/sessions", list_sessions, auth=True),
-        Route("DELETE", "/api/sessions", end_all, auth=True),
-        Route("DELETE", "/api/sessions/{session}", end_session, auth=True),
-        Route("POST", "/api/password", change_password, body=SealedRequest, auth=True, costly=True),
+        Route("GET", "/api/me", me, auth=True, about=_ME),
+        Route("GET", "/api/sessions", list_sessions, auth=True, about=_LIST),
+        Route("DELETE", "/api/sessions", end_all, auth=True, about=_END_ALL),
+        Route("DELETE", "/api/sessions/{session}", end_session, auth=True, about=_END),
+        Route(
+            "POST",
+            "/api/password",
+            change_password,
+            body=SealedRequest,
+            auth=True,
+            costly=True,
+            about=_PASSWORD,
+        ),
     ]
 
 
