@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TESTS ?= tests
+VERSION = $(shell $(BIN)/python -c 'import watchword; print(watchword.__version__)')
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(max(2, os.cpu_count() or 2))')
 
 .PHONY: help
@@ -67,6 +68,16 @@ reference: $(STAMP) ## write the generated pages of docs/reference anew
 .PHONY: lock
 lock: $(STAMP) ## resolve the dependencies anew into requirements/*.txt (needs the network)
 	@bash tools/lock.sh
+
+.PHONY: man
+man: $(STAMP) ## write the man pages anew from the commands' --help
+	@$(BIN)/python -m tools.make_man
+
+.PHONY: dist
+dist: $(STAMP) ## build the wheel, the source archive, their bill of materials and checksums into dist/
+	@rm -rf dist && $(BIN)/python -m hatchling build -d dist >/dev/null
+	@$(BIN)/python -m tools.make_sbom >dist/watchword-$(VERSION).cdx.json
+	@cd dist && sha256sum * >SHA256SUMS && cat SHA256SUMS
 
 .PHONY: clean
 clean: ## remove what make created, except data (./watchword-data)

@@ -5,10 +5,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 _INTERRUPTED: Final = 130
+_USAGE: Final = 2
 
 
 @contextlib.contextmanager
@@ -25,12 +26,26 @@ def loading() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def _load() -> Callable[[], None]:
+    """The commands; where the distribution was installed without what they need, a sentence that says how to add it."""
+    try:
+        from watchword.cli.main import main
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("watchword"):
+            raise
+        sys.stderr.write(
+            f"watchword: this needs “{error.name}”, which is not installed: pip install “watchword[server]”, or"
+            " “watchword[client]” for a client alone\n"
+        )
+        sys.exit(_USAGE)
+    return main
+
+
 def main() -> None:
     """Run `watchword`."""
     try:
         with loading():
-            from watchword.cli.main import main as run
-
+            run = _load()
         run()
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
