@@ -5,22 +5,17 @@
 What --help says is the one source; a test holds the committed pages to it.
 """
 
-import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
-
-import typer
+from typing import Final
 
 from watchword import __version__
 from watchword.cli.exit_codes import ExitCode
-from watchword.cli.main import make_app
+from watchword.cli.reference import CommandReference, Paragraph, ParameterReference, describe_commands
 from watchword.server.config import FIELDS
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-_VERBATIM: Final = "\b"
-"""Click's mark of a paragraph whose lines stay as they are."""
 _EXITS: Final = {
     ExitCode.DONE: "Done.",
     ExitCode.REFUSED: "Refused: a wrong password, no such account, damaged data.",
@@ -45,35 +40,31 @@ def main() -> int:
 
 def pages() -> Iterator[tuple[str, str]]:
     """The name of each page's file, and its text."""
-    for path, command in _walk(typer.main.get_command(make_app()), ("watchword",)):
-        yield f"{'-'.join(path)}.1", _page(path, command)
+    commands = describe_commands()
+    for command in commands:
+        below = [each for each in commands if each.path[:-1] == command.path]
+        yield f"{_page_name(command.path)}.1", _page(command, below)
 
 
-def _walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    yield path, command
-    for name, child in sorted(getattr(command, "commands", {}).items()):
-        if not child.hidden:
-            yield from _walk(child, (*path, name))
+def _page_name(path: Sequence[str]) -> str:
+    return "-".join(path)
 
 
-def _page(path: tuple[str, ...], command: Any) -> str:
-    title = "-".join(path)
-    about = inspect.cleandoc(command.help or "")
-    first, _, rest = about.partition("\n\n")
+def _page(command: CommandReference, below: Sequence[CommandReference]) -> str:
+    title = _page_name(command.path)
     lines = [
         f'.TH {title.upper()} 1 "" "watchword {__version__}" "Watchword Manual"',
         ".SH NAME",
-        f"{_text(title)} \\- {_text(' '.join(first.split()).rstrip('.'))}",
+        f"{_text(title)} \\- {_text(command.summary.rstrip('.'))}",
         ".SH SYNOPSIS",
-        f".B {_text(' '.join(path))}",
-        *_usage(command),
-        *_section("DESCRIPTION", _paragraphs(rest)),
-        *_section("COMMANDS", _commands(path, command)),
-        *_section("ARGUMENTS", _parameters(command, "argument")),
-        *_section("OPTIONS", _parameters(command, "option")),
-        *_section("ENVIRONMENT", _environment(path)),
+        f".B {_text(command.usage)}",
+        *_section("DESCRIPTION", _paragraphs(command.paragraphs)),
+        *_section("COMMANDS", _commands(below)),
+        *_section("ARGUMENTS", _parameters(command.arguments)),
+        *_section("OPTIONS", _parameters(command.options)),
+        *_section("ENVIRONMENT", _environment(command.path)),
         *_section("EXIT STATUS", _exits()),
-        *_section("SEE ALSO", _related(path, command)),
+        *_section("SEE ALSO", _related(command.path)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -82,44 +73,35 @@ def _section(name: str, lines: list[str]) -> list[str]:
     return [f".SH {name}", *lines] if lines else []
 
 
-def _usage(command: Any) -> list[str]:
-    context = _context(command)
-    return [_text(" ".join(command.collect_usage_pieces(context)))]
-
-
-def _paragraphs(text: str) -> list[str]:
+def _paragraphs(paragraphs: Sequence[Paragraph]) -> list[str]:
     lines = []
-    for paragraph in filter(None, text.split("\n\n")):
-        if paragraph.startswith(_VERBATIM):
-            kept = paragraph.removeprefix(_VERBATIM).strip("\n").splitlines()
-            lines += [".PP", ".nf", *(_text(line) for line in kept), ".fi"]
+    for paragraph in paragraphs:
+        if paragraph.verbatim:
+            lines += [".PP", ".nf", *(_text(line) for line in paragraph.text.splitlines()), ".fi"]
         else:
-            lines += [".PP", _text(" ".join(paragraph.split()))]
+            lines += [".PP", _text(paragraph.text)]
     return lines
 
 
-def _commands(path: tuple[str, ...], command: Any) -> list[str]:
+def _commands(below: Sequence[CommandReference]) -> list[str]:
+    return [
+        line
+        for each in below
+        for line in (".TP", f"\\fB{_text(_page_name(each.path))}\\fR(1)", _text(each.summary))
+    ]
+
+
+def _parameters(parameters: Sequence[ParameterReference]) -> list[str]:
     lines = []
-    for name, child in sorted(getattr(command, "commands", {}).items()):
-        if not child.hidden:
-            page = _text(f"{'-'.join(path)}-{name}")
-            lines += [".TP", f"\\fB{page}\\fR(1)", _text(child.get_short_help_str(200))]
+    for each in parameters:
+        spelling = f"\\fB{_text(', '.join(each.spelling))}\\fR"
+        value = f" \\fI{_text(each.metavar)}\\fR" if each.metavar else ""
+        lines += [".TP", spelling + value, _text(each.help or "See above.")]
     return lines
 
 
-def _parameters(command: Any, kind: str) -> list[str]:
-    lines = []
-    context = _context(command)
-    for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
-        if parameter.param_type_name == kind and record is not None:
-            names, text = record
-            lines += [".TP", f"\\fB{_text(names)}\\fR", _text(" ".join(text.split()) or "See above.")]
-    return lines
-
-
-def _environment(path: tuple[str, ...]) -> list[str]:
-    if path != ("watchword", "serve"):
+def _environment(path: Sequence[str]) -> list[str]:
+    if tuple(path) != ("watchword", "serve"):
         return []
     lines = []
     for field in FIELDS:
@@ -132,18 +114,8 @@ def _exits() -> list[str]:
     return [line for code, text in _EXITS.items() for line in (".TP", f"\\fB{code.value}\\fR", _text(text))]
 
 
-def _related(path: tuple[str, ...], command: Any) -> list[str]:
-    below = [f"{'-'.join(path)}-{name}" for name in getattr(command, "commands", {})]
-    above = ["-".join(path[:-1])] if len(path) > 1 else []
-    names = [*above, *sorted(below)]
-    return [",\n".join(f"\\fB{_text(name)}\\fR(1)" for name in names)] if names and not below else []
-
-
-def _context(command: Any) -> Any:
-    """With the root's settings, which say how help is asked for."""
-    root = typer.main.get_command(make_app())
-    parent = root.make_context("watchword", [], resilient_parsing=True)
-    return command.make_context(command.name, [], parent=parent, resilient_parsing=True)
+def _related(path: Sequence[str]) -> list[str]:
+    return [f"\\fB{_text(_page_name(path[:-1]))}\\fR(1)"] if len(path) > 1 else []
 
 
 def _text(text: str) -> str:

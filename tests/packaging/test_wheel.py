@@ -51,7 +51,8 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The whole server, as the guide to installing says: the locked list, then the wheel."""
     locked = ROOT / "requirements" / "server.txt"
     folder = tmp_path_factory.mktemp("whole") / "venv"
-    return install(folder, "--require-hashes", "-r", str(locked)) and add_wheel(folder, wheel)
+    install(folder, "--require-hashes", "-r", str(locked))
+    return add_wheel(folder, wheel)
 
 
 def add_wheel(folder: Path, wheel: Path) -> Path:
