@@ -80,7 +80,7 @@ if soaking():  # it installs everything once more, with pip: twenty seconds
     def test_the_commands_of_the_build_make_a_server_that_runs(tmp_path: Path) -> None:
         source = tmp_path / "src"
         source.mkdir()
-        moved = {"/opt/": f"{tmp_path}/opt/", "/tmp/wheel": f"{tmp_path}/wheel"}
+        moved = {"/opt/": f"{tmp_path}/opt/", "/src/wheel": f"{tmp_path}/wheel"}
         for name, text in stages()[0]:
             if name == "COPY":
                 *taken, target = text.split()

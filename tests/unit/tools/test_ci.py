@@ -20,7 +20,7 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "bin").mkdir()
     for name in NEEDED:
         (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
-    for name in ("curl", "git", "node", "openssl", "python3", "strace"):
+    for name in ("curl", "git", "groff", "node", "openssl", "python3", "strace", "systemd-analyze"):
         program(tmp_path, name, "exit 0")
     program(tmp_path, "make", 'echo "$1 strict=$WATCHWORD_STRICT" >>asked; [ "$1" != "${FAILING-}" ]')
     program(tmp_path, "id", "echo 1000")
@@ -94,8 +94,15 @@ def test_node_is_looked_for_by_the_name_of_its_command(checkout: Path) -> None:
 
 def test_every_program_that_a_test_requires_is_in_the_list_of_packages() -> None:
     packages = set((ROOT / ".ci/packages").read_text().split())
-    brought = {"setsid": "util-linux", "sh": "dash", "python3": "python3-venv", "node": "nodejs"}
-    essential = {"util-linux", "dash"}
+    brought = {
+        "setsid": "util-linux",
+        "sh": "dash",
+        "python3": "python3-venv",
+        "node": "nodejs",
+        "groff": "groff-base",
+        "systemd-analyze": "systemd",
+    }
+    essential = {"bash", "util-linux", "dash"}
     for path in (ROOT / "tests").rglob("*.py"):
         for name in re.findall(r'components\.require\("([\w.-]+)"\)', path.read_text()):
             if name != "no-such-program":  # a planted one
