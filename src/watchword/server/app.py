@@ -38,7 +38,10 @@ from watchword.server.http.serve import Address, bind, calm_collector, run, serv
 from watchword.server.http.tls import load_certificate, make_tls_context
 from watchword.server.logs import configure_logs, get_log
 from watchword.server.memory import give_back_free_memory
+from watchword.server.metrics.listener import serve_metrics
+from watchword.server.metrics.reader import MetricsReader
 from watchword.server.operator.service import OperatorService
+from watchword.server.telling import Telling
 
 UPKEEP_EVERY: Final = 60.0
 """Seconds between looks at what time asks for: key rotation, other nodes' changes, what has ended for good."""
@@ -111,6 +114,7 @@ async def _run(core: Core, services: Services, listen: socket.socket, guest: Gue
     tls = make_tls_context(chain, key)
     write_file(config.data / "ca.pem", core.keys.root_certificate())
     admission = Admission(slots=config.limits.costly_at_once, queue=config.limits.costly_waiting)
+    told = Telling(core, services, admission)
     app = build_app(
         services.routes,
         hosts=HostPolicy.of(core.origin, port=listen.getsockname()[1], extra=config.hosts),
@@ -119,13 +123,15 @@ async def _run(core: Core, services: Services, listen: socket.socket, guest: Gue
         entropy=core.entropy,
         admission=admission,
         log=get_log("http"),
-        ready=lambda: _ready(core),
+        ready=told.health.ready,
+        measures=told.requests,
     )
     if guest is None:
         calm_collector()
         give_back_free_memory()
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(serve_control(config.control_socket, services.operator))
+        await stack.enter_async_context(serve_control(config.control_socket, services.operator, running=told))
+        await _open_metrics(stack, config, told.reader)
         await _note(core, AuditTag.SERVER_STARTED)
         core.checkpointer.start(fresh=core.fresh)
         await stack.enter_async_context(_background(core, services, tls))
@@ -134,9 +140,11 @@ async def _run(core: Core, services: Services, listen: socket.socket, guest: Gue
             listen=listen,
             tls=tls,
             on_ready=lambda address: _announce(core, services, address, guest),
+            on_stop=told.stopping,
             shutdown_grace_s=config.shutdown_grace_s,
             stop=guest.stop if guest else None,
             limits=guest.limits if guest else None,
+            measures=told.connections,
         )
     await _record_stop(core)
     core.checkpointer.tick()
@@ -144,10 +152,12 @@ async def _run(core: Core, services: Services, listen: socket.socket, guest: Gue
     _log.info("server.stopped")
 
 
-async def _ready(core: Core) -> bool:
-    """Whether a read of the database succeeds and the audit trail is being signed."""
-    await core.database.fetch_one("select 1", {})
-    return not core.checkpointer.health().degraded
+async def _open_metrics(stack: AsyncExitStack, config: Config, reader: MetricsReader) -> None:
+    if config.metrics.listen is not None:
+        listen = bind(config.metrics.listen.host, config.metrics.listen.port)
+        stack.callback(listen.close)
+        await stack.enter_async_context(serve_metrics(listen, reader))
+        _log.info("metrics.ready", address=_address(listen.getsockname()))
 
 
 @asynccontextmanager

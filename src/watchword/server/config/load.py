@@ -14,7 +14,7 @@ from watchword.errors import InvalidConfigError, MalformedError
 from watchword.server.config.environment import ROOT_KEY_VARIABLE, take, wipe
 from watchword.server.config.fields import BY_KEY, FIELDS, Field
 from watchword.server.config.file import ConfigFile, read_file
-from watchword.server.config.model import Config, LimitsConfig, LogConfig, PasswordsConfig
+from watchword.server.config.model import Config, LimitsConfig, LogConfig, MetricsConfig, PasswordsConfig
 from watchword.server.config.problems import ConfigProblem, InvalidSettingsError
 from watchword.server.data_directory import check_data_directory
 
@@ -250,5 +250,6 @@ def _build(settings: Mapping[str, Setting]) -> Config:
         limits=LimitsConfig(
             costly_at_once=value["limits.costly_at_once"], costly_waiting=value["limits.costly_waiting"]
         ),
+        metrics=MetricsConfig(listen=value["metrics.listen"]),
         shutdown_grace_s=value["shutdown_grace_s"],
     )

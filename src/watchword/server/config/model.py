@@ -98,6 +98,13 @@ class LimitsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """`listen` is None where nobody but the control socket gives metrics."""
+
+    listen: Listen | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All choices. `origin` is None where the default follows the port: see `resolve_origin`."""
 
@@ -111,6 +118,7 @@ class Config:
     passwords: PasswordsConfig
     log: LogConfig
     limits: LimitsConfig
+    metrics: MetricsConfig
     shutdown_grace_s: int
 
     def resolve_origin(self, port: int) -> str:

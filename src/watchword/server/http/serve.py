@@ -19,6 +19,7 @@ from watchword.server.http.listener import Listener
 from watchword.server.http.protocol import HTTPProtocol
 from watchword.server.http.wire import ASGIApp
 from watchword.server.logs import get_log
+from watchword.server.measures import ConnectionMeasures
 
 Address = tuple[str, int]
 OnReady = Callable[[Address], None]
@@ -109,15 +110,18 @@ async def serve(
     listen: socket.socket,
     tls: ssl.SSLContext,
     on_ready: OnReady,
+    on_stop: Callable[[], None] | None = None,
     shutdown_grace_s: int = GRACE_S,
     stop: asyncio.Event | None = None,
     limits: ConnectionLimits | None = None,
+    measures: ConnectionMeasures | None = None,
 ) -> None:
     """Serve `app` over TLS on `listen` (from `bind`) until SIGINT, SIGTERM, SIGHUP or `stop`.
 
-    `on_ready` gets the address once connections are accepted. Then: no new connections, requests in flight finish
-    within `shutdown_grace_s`; a second signal does not wait. Signals are taken in the main thread only. Without
-    `limits` of connections the limit of open files is raised, and gives them.
+    `on_ready` gets the address once connections are accepted. `on_stop` is called when the end begins: no new
+    connections, requests in flight finish within `shutdown_grace_s`; a second signal does not wait. Signals are taken
+    in the main thread only. Without `limits` of connections the limit of open files is raised, and gives them.
+    `measures` counts connections.
     Raises `UnavailableError` when the app's lifespan does not start; its own event in the log says why.
     """
     config = uvicorn.Config(
@@ -135,7 +139,9 @@ async def serve(
     )
     asyncio.get_running_loop().set_exception_handler(_log_exception)
     limits = limits or ConnectionLimits.of_process()
-    await _Server(config, listen, tls, on_ready, stop, limits=limits).serve()
+    server = _Server(config, listen, tls, on_ready, stop, places=Places(limits, measures))
+    server.on_stop = on_stop
+    await server.serve()
 
 
 class _Server(uvicorn.Server):
@@ -149,11 +155,12 @@ class _Server(uvicorn.Server):
         on_ready: OnReady,
         stop: asyncio.Event | None,
         *,
-        limits: ConnectionLimits,
+        places: Places,
     ) -> None:
         super().__init__(config)
         self._listen, self._tls, self._on_ready, self._stop = listen, tls, on_ready, stop
-        self._places = Places(limits)
+        self._places = places
+        self.on_stop: Callable[[], None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         del sockets
@@ -183,6 +190,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn's, and then whatever is left: callers of cancelled requests, and everybody on a second signal."""
+        if self.on_stop is not None:
+            self.on_stop()
         await super().shutdown(sockets)
         ends = asyncio.get_running_loop().time() + (0 if self.force_exit else _GOODBYE_S)
         while self.server_state.connections and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110  # they leave without a word
