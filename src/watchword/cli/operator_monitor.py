@@ -1,6 +1,8 @@
 """`health` and `metrics`: how the running server is."""
 
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import typer
 
@@ -28,13 +30,25 @@ def health(data: Data = None, config: ConfigPath = None, as_json: Json = False) 
         raise typer.Exit(ExitCode.REFUSED)
 
 
-def metrics(data: Data = None, config: ConfigPath = None) -> None:
+def metrics(data: Data = None, config: ConfigPath = None, as_json: Json = False) -> None:
     """Print the running server's metrics, as Prometheus reads them.
 
     \b
     watchword metrics | grep watchword_logins_total
 
-    For Prometheus itself, set metrics.listen: the same stands there at /metrics.
+    For Prometheus itself, set metrics.listen: the same stands there at /metrics. --json prints a list of values.
     """
     found = Place(data=data, config=config).call("server.metrics", {}, server_only=True)
-    sys.stdout.write(found["text"])
+    if not as_json:
+        sys.stdout.write(found["text"])
+        return
+    print_json(list(_values(found["text"])))
+
+
+def _values(text: str) -> Iterator[dict[str, Any]]:
+    from prometheus_client import parser
+
+    parse: Any = parser.text_string_to_metric_families  # the library gives it no types
+    for family in parse(text):
+        for sample in family.samples:
+            yield {"name": sample.name, "labels": sample.labels, "value": sample.value}

@@ -1,15 +1,16 @@
 """A database whose commits are counted and timed, whatever the engine."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from watchword.errors import WatchwordError
-from watchword.server.db.unit import AuditedDatabase, AuditSink, GuardError, Unit
+from watchword.server.db.unit import AuditedDatabase, AuditSink, GuardError, Parameters, Row, Unit
 from watchword.server.measures import DatabaseMeasures
 
 
 class MeasuredDatabase:
-    """The same as `database`, with `measures` kept. Reads go straight to it."""
+    """The same as `database`, with `measures` kept. Reads are handed through."""
 
     def __init__(
         self,
@@ -22,8 +23,6 @@ class MeasuredDatabase:
         self._measures = measures
         self._timer = timer
         database.use_measures(measures)
-        self.fetch_one = database.fetch_one
-        self.fetch_all = database.fetch_all
 
     def use_audit(self, audit: AuditSink) -> None:
         self._database.use_audit(audit)
@@ -31,6 +30,14 @@ class MeasuredDatabase:
     def use_measures(self, measures: DatabaseMeasures) -> None:
         self._measures = measures
         self._database.use_measures(measures)
+
+    def fetch_one(self, sql: str, parameters: Parameters) -> Coroutine[Any, Any, Row | None]:
+        """The first row, or None."""
+        return self._database.fetch_one(sql, parameters)
+
+    def fetch_all(self, sql: str, parameters: Parameters) -> Coroutine[Any, Any, list[Row]]:
+        """All rows."""
+        return self._database.fetch_all(sql, parameters)
 
     async def commit(self, unit: Unit) -> None:
         """Run `unit`; return when it is on disk."""

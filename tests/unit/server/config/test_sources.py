@@ -90,6 +90,7 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
         "log.format": "json",
         "limits.costly_at_once": "3",
         "limits.costly_waiting": "4",
+        "metrics.listen": "127.0.0.1:9464",
         "shutdown_grace_s": "5",
     }
     assert set(texts) == {field.key for field in FIELDS}
@@ -100,7 +101,7 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
     lines += ['hosts = ["a.example", "b.example:8443"]', f'root_key_file = "{texts["root_key_file"]}"']
     lines += ['registration = "closed"', "shutdown_grace_s = 5", "[passwords]", 'server_hash = "bcrypt"']
     lines += ["[log]", 'level = "debug"', 'format = "json"', "[limits]", "costly_at_once = 3"]
-    lines += ["costly_waiting = 4"]
+    lines += ["costly_waiting = 4", "[metrics]", 'listen = "127.0.0.1:9464"']
     by_file = load_config(environ={}, file=write(tmp_path / "w.toml", "\n".join(lines)))
     for name in (
         "data",
