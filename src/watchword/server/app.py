@@ -29,6 +29,7 @@ from watchword.server.data_directory import (
     remove_file,
     write_file,
 )
+from watchword.server.db.skew import warn_of_skew
 from watchword.server.db.unit import Unit
 from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
@@ -133,6 +134,7 @@ async def _run(core: Core, services: Services, listen: socket.socket, guest: Gue
         await stack.enter_async_context(serve_control(config.control_socket, services.operator, running=told))
         await _open_metrics(stack, config, told.reader)
         await _note(core, AuditTag.SERVER_STARTED)
+        await _look_at_clock(core)
         core.checkpointer.start(fresh=core.fresh)
         await stack.enter_async_context(_background(core, services, tls))
         await serve(
@@ -183,8 +185,15 @@ async def _upkeep(core: Core, services: Services, tls: ssl.SSLContext) -> None:
                 load_certificate(tls, *core.keys.server_tls())
                 _log.info("server.tls_renewed")
             await services.tidy(core.clock.now())
+            await _look_at_clock(core)
         except WatchwordError as error:
             _log.fault("server.upkeep_failed", error)
+
+
+async def _look_at_clock(core: Core) -> None:
+    """Nodes that share a database share its clock to measure theirs by; alone there is nothing to differ from."""
+    if core.config.database is not None:
+        await warn_of_skew(core.database, core.clock, _log)
 
 
 async def _note(core: Core, tag: AuditTag) -> None:
