@@ -3,6 +3,7 @@
 from typing import Final, Protocol
 
 from watchword.core.clock import SECOND, Clock
+from watchword.errors import UnavailableError
 from watchword.server.db.unit import Parameters, Row
 from watchword.server.logs import Log
 
@@ -24,7 +25,9 @@ async def measure_skew(database: _Reader, clock: Clock) -> int:
     before = clock.now()
     row = await database.fetch_one(_NOW, {})
     after = clock.now()
-    theirs = int(row[0]) if row is not None else before
+    theirs = row[0] if row is not None else None
+    if not isinstance(theirs, int):
+        raise UnavailableError("the database does not tell its time")
     return (before + after) // 2 - theirs
 
 
