@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 from wsgiref.util import setup_testing_defaults
 
 import flask
@@ -21,6 +21,8 @@ from watchword.middleware.wsgi import WatchwordMiddleware as WsgiMiddleware
 
 GRPC_STATUS = {3: 400, 16: 401, 7: 403, 14: 503, 0: 200}
 """gRPC status to that of HTTP."""
+Servicer = Any
+"""A `grpc.GenericRpcHandler`, generic in its stubs alone."""
 KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
 
@@ -40,6 +42,16 @@ class Ask(Protocol):
         ...
 
 
+def _ask_asgi(app: Any) -> Ask:
+    def ask(authorization: list[str], path: str = "/") -> Seen:
+        headers = [(b"x-request-id", b"r-1"), *((b"authorization", one.encode()) for one in authorization)]
+        answer = asyncio.run(call(app, http_scope(path, headers)))
+        named = {key.decode().lower(): value.decode() for key, value in answer.messages[0]["headers"]}
+        return Seen(answer.status, named.get("www-authenticate"), named.get("retry-after"), answer.body)
+
+    return ask
+
+
 def asgi(requirement: Requirement, settings: dict[str, Any]) -> Iterator[Ask]:
     @requirement
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
@@ -48,14 +60,7 @@ def asgi(requirement: Requirement, settings: dict[str, Any]) -> Iterator[Ask]:
 
     guarded = WatchwordMiddleware(app, **settings)
 
-    def ask(authorization: list[str], path: str = "/") -> Seen:
-        headers = [(b"x-request-id", b"r-1"), *((b"authorization", one.encode()) for one in authorization)]
-        answer = asyncio.run(call(guarded, http_scope(path, headers)))
-        return Seen(
-            answer.status, answer.header("www-authenticate"), answer.header("retry-after"), answer.body
-        )
-
-    yield ask
+    yield _ask_asgi(guarded)
 
 
 def fastapi(requirement: Requirement, settings: dict[str, Any]) -> Iterator[Ask]:
@@ -65,17 +70,10 @@ def fastapi(requirement: Requirement, settings: dict[str, Any]) -> Iterator[Ask]
     app.add_middleware(WatchwordMiddleware, **settings)
 
     @app.get("/{path:path}")
-    def show(caller: Identity = Depends(requirement)) -> Response:  # noqa: B008  # FastAPI's way
+    def show(caller: Annotated[Identity, Depends(requirement)]) -> Response:
         return Response(caller.username)
 
-    def ask(authorization: list[str], path: str = "/") -> Seen:
-        headers = [(b"x-request-id", b"r-1"), *((b"authorization", one.encode()) for one in authorization)]
-        answer = asyncio.run(call(app, http_scope(path, headers)))
-        return Seen(
-            answer.status, answer.header("www-authenticate"), answer.header("retry-after"), answer.body
-        )
-
-    yield ask
+    yield _ask_asgi(app)
 
 
 def _ask_wsgi(app: Any) -> Ask:
@@ -123,7 +121,46 @@ def in_flask(requirement: Requirement, settings: dict[str, Any]) -> Iterator[Ask
     yield _ask_wsgi(app)
 
 
-def echo(requirement: Requirement) -> grpc.GenericRpcHandler:
+@contextmanager
+def django_settings(views: dict[str, Any], settings: dict[str, Any]) -> Iterator[None]:
+    """Django configured with these views, by path, behind the middleware; Django keeps its settings for a process."""
+    from django.conf import settings as kept  # noqa: PLC0415  # slow to load, as below
+    from django.test.utils import override_settings  # noqa: PLC0415
+    from django.urls import re_path  # noqa: PLC0415
+
+    if not kept.configured:
+        kept.configure(ALLOWED_HOSTS=["*"], DEBUG=False, DATABASES={}, USE_I18N=False, LOGGING_CONFIG=None)
+    urls = type("Urls", (), {"urlpatterns": [re_path(path, view) for path, view in views.items()]})
+    name = "watchword.middleware.django.WatchwordMiddleware"
+    with override_settings(ROOT_URLCONF=urls, MIDDLEWARE=[name], WATCHWORD=settings):
+        yield
+
+
+def in_django(requirement: Requirement, settings: dict[str, Any]) -> Iterator[Ask]:
+    from django.core.handlers.wsgi import WSGIHandler  # noqa: PLC0415  # slow to load, as below
+    from django.http import HttpResponse  # noqa: PLC0415
+
+    @requirement
+    def show(request: Any) -> HttpResponse:
+        return HttpResponse(request.identity.username)
+
+    with django_settings({"": show}, {name.upper(): value for name, value in settings.items()}):
+        yield _ask_wsgi(WSGIHandler())
+
+
+def in_async_django(requirement: Requirement, settings: dict[str, Any]) -> Iterator[Ask]:
+    from django.core.handlers.asgi import ASGIHandler  # noqa: PLC0415  # slow to load, as below
+    from django.http import HttpResponse  # noqa: PLC0415
+
+    @requirement
+    async def show(_request: Any) -> HttpResponse:
+        return HttpResponse(current_identity().username)
+
+    with django_settings({"": show}, settings):
+        yield _ask_asgi(ASGIHandler())
+
+
+def echo(requirement: Requirement) -> Servicer:
     """Servicer "notes.Notes" with a blocking method of each kind, which all answer the caller's name."""
 
     @requirement
@@ -137,7 +174,7 @@ def echo(requirement: Requirement) -> grpc.GenericRpcHandler:
     return _servicer(one, many)
 
 
-def echo_async(requirement: Requirement) -> grpc.GenericRpcHandler:
+def echo_async(requirement: Requirement) -> Servicer:
     """The same, as coroutines and asynchronous generators."""
 
     @requirement
@@ -151,7 +188,7 @@ def echo_async(requirement: Requirement) -> grpc.GenericRpcHandler:
     return _servicer(one, many)
 
 
-def _servicer(one: Any, many: Any) -> grpc.GenericRpcHandler:
+def _servicer(one: Any, many: Any) -> Servicer:
     return grpc.method_handlers_generic_handler(
         "notes.Notes",
         {
@@ -184,7 +221,7 @@ def _refused(error: Any) -> Seen:
 
 
 @contextmanager
-def grpc_server(servicer: grpc.GenericRpcHandler, settings: dict[str, Any]) -> Iterator[int]:
+def grpc_server(servicer: Servicer, settings: dict[str, Any]) -> Iterator[int]:
     """A blocking server on loopback; gives its port."""
     server = grpc.server(ThreadPoolExecutor(4), interceptors=[WatchwordInterceptor(**settings)])
     server.add_generic_rpc_handlers((servicer,))
@@ -197,7 +234,7 @@ def grpc_server(servicer: grpc.GenericRpcHandler, settings: dict[str, Any]) -> I
 
 
 @contextmanager
-def grpc_aio_server(servicer: grpc.GenericRpcHandler, settings: dict[str, Any]) -> Iterator[int]:
+def grpc_aio_server(servicer: Servicer, settings: dict[str, Any]) -> Iterator[int]:
     """The same on an event loop, which has a thread of its own."""
     ports: list[int] = []
     ready = threading.Event()
@@ -254,6 +291,8 @@ FACES: dict[str, Callable[[Requirement, dict[str, Any]], Iterator[Ask]]] = {
     "fastapi": fastapi,
     "wsgi": wsgi,
     "flask": in_flask,
+    "django": in_django,
+    "django async": in_async_django,
     **{f"grpc {kind}": in_grpc(kind) for kind in KINDS},
     **{f"grpc.aio {kind}": in_grpc_aio(kind) for kind in KINDS},
 }

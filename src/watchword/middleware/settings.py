@@ -32,8 +32,8 @@ class Settings(TypedDict, total=False):
     """Paths without a caller: "/health", or a folder "/static/"."""
     checks: Iterable[Check]
     """Further conditions, for every request."""
-    clock: Clock
-    entropy: Entropy
+    clock: Clock | None
+    entropy: Entropy | None
 
 
 def _is_text(value: Any) -> bool:
@@ -59,8 +59,8 @@ _FORMS: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
     "max_age": ("a whole number of seconds", lambda value: value is None or type(value) is int),
     "public": ("a list of paths", _is_many),
     "checks": ("a list of functions", lambda value: _is_many(value) and not _is_text(value)),
-    "clock": ("a Clock", lambda value: hasattr(value, "monotonic")),
-    "entropy": ("an Entropy", lambda value: hasattr(value, "bytes")),
+    "clock": ("a Clock", lambda value: value is None or hasattr(value, "monotonic")),
+    "entropy": ("an Entropy", lambda value: value is None or hasattr(value, "bytes")),
 }
 
 

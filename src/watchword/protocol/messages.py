@@ -193,7 +193,9 @@ class TokenRequest(Message, frozen=True):
 
     audience: Annotated[str, msgspec.Meta(max_length=512)]
     bearer: bool
-    scopes: Annotated[list[Annotated[str, msgspec.Meta(max_length=100)]], msgspec.Meta(max_length=32)] = []
+    scopes: Annotated[
+        tuple[Annotated[str, msgspec.Meta(max_length=100)], ...], msgspec.Meta(max_length=32)
+    ] = ()
 
 
 class TokenAnswer(Message, frozen=True):

@@ -31,6 +31,6 @@ def end_all_sessions(access_token: Secret) -> Flow[None]:
 
 def bearer_token(access_token: Secret, audience: str, scopes: Iterable[str] = ()) -> Flow[TokenAnswer]:
     """A token for one app that works for whoever holds it, for these scopes alone."""
-    body = TokenRequest(audience=audience, bearer=True, scopes=list(scopes))
+    body = TokenRequest(audience=audience, bearer=True, scopes=tuple(scopes))
     raw = yield from call(Call(method="POST", path="/api/tokens", body=body, access_token=access_token))
     return parse_message(raw, TokenAnswer, max_size=_MAX_ANSWER)
