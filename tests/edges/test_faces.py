@@ -65,7 +65,7 @@ def settings(server: KeyServer, **more: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def expected(server: KeyServer, callers: dict[str, list[str]]) -> dict[tuple[str, str], Seen]:
     """What ASGI answers, the face whose every header `test_middleware` looks at."""
-    found = {}
+    found: dict[tuple[str, str], Seen] = {}
     for name, (requirement, _) in REQUIREMENTS.items():
         with face("asgi", requirement, **settings(server)) as ask:
             found |= {(name, caller): ask(sent) for caller, sent in callers.items()}
