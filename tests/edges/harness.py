@@ -26,7 +26,8 @@ from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
 from watchword.server.http.connections import ConnectionLimits
 from watchword.server.http.hosts import HostPolicy
-from watchword.server.http.serve import bind, serve
+from watchword.server.http.serve import serve
+from watchword.server.http.sockets import bind
 from watchword.server.http.tls import make_tls_context
 from watchword.server.http.wire import ASGIApp
 from watchword.server.logs import get_log
@@ -278,7 +279,7 @@ def running_server(*, limits: ConnectionLimits | None = None, **options: Any) ->
         await serve(
             app,
             listen=listen,
-            tls=context,
+            tls=lambda: context,
             on_ready=lambda _: started.set(),
             shutdown_grace_s=2,
             stop=stop,

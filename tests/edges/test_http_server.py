@@ -30,7 +30,7 @@ from watchword.core.secret import Secret
 from watchword.errors import InvalidConfigError, OverloadedError, UnavailableError
 from watchword.server.http import Reply, Request, Route, protocol
 from watchword.server.http.admission import Admission
-from watchword.server.http.serve import bind
+from watchword.server.http.sockets import bind
 from watchword.server.http.tls import make_tls_context
 from watchword.server.http.wire import ASGIApp
 from watchword.server.logs import JSONFormatter
@@ -517,7 +517,8 @@ PROGRAM = """
 import asyncio, gc, sys
 from tests.edges import harness
 from watchword.server.http import Reply, Route
-from watchword.server.http.serve import bind, calm_collector, run, serve
+from watchword.server.http.serve import calm_collector, run, serve
+from watchword.server.http.sockets import bind
 from watchword.server.http.tls import make_tls_context
 
 async def slow(request):
@@ -530,7 +531,8 @@ listen = bind("127.0.0.1", 0)
 app = harness.make_app(listen.getsockname()[1], routes=[Route("GET", "/slow", slow)])
 calm_collector()
 assert gc.get_freeze_count() > 1000
-run(serve(app, listen=listen, tls=make_tls_context(chain, key), shutdown_grace_s=10,
+context = make_tls_context(chain, key)
+run(serve(app, listen=listen, tls=lambda: context, shutdown_grace_s=10,
           on_ready=lambda address: print(address[1], flush=True)))
 print("clean", flush=True)
 """

@@ -31,7 +31,7 @@ from watchword.testing import measured
 from watchword.testing.counts import count
 
 ORIGIN = {"origin": "https://id.example.org"}
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 STOP_SECONDS = 10.0
 STARTS_AFTER = 0.9
 """Seconds that imports take on a busy machine; before them a process has no way to answer a signal."""

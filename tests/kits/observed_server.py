@@ -131,10 +131,10 @@ def main() -> None:
     numbers = Numbers(Path(os.environ.pop(FILE_VARIABLE)))
     serve: Callable[[Config, Clock, Entropy], Any] = vars(app)["_serve"]
 
-    async def observed(config: Config, clock: Clock, entropy: Entropy) -> None:
+    async def observed(config: Config, clock: Clock, entropy: Entropy, **more: Any) -> None:
         watching = asyncio.ensure_future(watch_the_loop(numbers))
         try:
-            await serve(config, clock, entropy)
+            await serve(config, clock, entropy, **more)
         finally:
             watching.cancel()
 

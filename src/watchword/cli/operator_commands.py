@@ -7,7 +7,6 @@ from watchword.cli.operator_audit import make_audit
 from watchword.cli.operator_config import check_config, serve
 from watchword.cli.operator_invites import invite, invites
 from watchword.cli.operator_keys import make_keys
-from watchword.cli.operator_monitor import health, metrics
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -19,5 +18,3 @@ def add_commands(app: typer.Typer) -> None:
     app.command("invites")(invites)
     app.add_typer(make_keys(), name="keys")
     app.add_typer(make_audit(), name="audit")
-    app.command("health")(health)
-    app.command("metrics")(metrics)

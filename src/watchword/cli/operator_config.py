@@ -34,12 +34,13 @@ def serve(
     """
     with loading():
         from watchword.server.app import run_server
-        from watchword.server.config import LogFormat, load_config
+        from watchword.server.config import LogFormat, load
 
-    found = load_config(flags=given(data=data, listen=listen, origin=origin), file=config)
+    loaded = load(flags=given(data=data, listen=listen, origin=origin), file=config)
+    found = loaded.config
     if as_json:
         found = replace(found, log=replace(found.log, format=LogFormat.JSON))
-    run_server(found)
+    run_server(found, loaded)
 
 
 def check_config(
@@ -63,11 +64,12 @@ def check_config(
     if fields:
         _show_fields(as_json=as_json)
         return
+    from watchword.core.clock import SystemClock
     from watchword.server.config import find_warnings, load
 
     environ = dict(os.environ)
     loaded = load(flags=given(data=data, listen=listen, origin=origin), file=config)
-    warnings = find_warnings(loaded.config, environ)
+    warnings = find_warnings(loaded.config, environ, now=SystemClock().now())
     if as_json:
         print_json(_document(loaded, warnings))
         return
@@ -98,11 +100,11 @@ def _show_fields(*, as_json: bool) -> None:
                     "flag": field.flag or None,
                     "default": field.default_text,
                     "unit": field.unit,
-                    "effect": field.effect,
+                    "effect": field.full_effect,
                 }
             )
         return
     for field in FIELDS:
         print_text(f"{field.key} = {field.default_text}   ({field.unit})")
-        print_text(f"    {field.effect}")
+        print_text(f"    {field.full_effect}")
         print_text(f"    also: {field.variable}{f', {field.flag}' if field.flag else ''}")

@@ -3,7 +3,7 @@
 no vault --register/login--> vault with a session --(10 min)--> the same, access token renewed by logging in again
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self, TypeVar
@@ -39,7 +39,7 @@ from watchword.protocol.messages import (
     WhoAmI,
 )
 from watchword.protocol.passwords import check_new
-from watchword.protocol.tokens import audience_of, scopes_of
+from watchword.protocol.tokens import audience_of
 
 _KEY_SIZE: Final = 32
 SERVICE: Final = "watchword"
@@ -164,10 +164,10 @@ class Client:
     def list_sessions(self, password: Secret) -> SessionList:
         return self._api(password, api.list_sessions)
 
-    def bearer_token(self, password: Secret, url: str, scopes: Iterable[str] = ()) -> TokenAnswer:
-        """A token for the app at `url`, good for ten minutes for whoever holds it, for these scopes alone."""
-        audience, chosen = audience_of(url), scopes_of(scopes)
-        return self._api(password, lambda token: api.bearer_token(token, audience, chosen))
+    def bearer_token(self, password: Secret, url: str) -> TokenAnswer:
+        """A token for the app at `url`, good for ten minutes for whoever holds it."""
+        audience = audience_of(url)
+        return self._api(password, lambda token: api.bearer_token(token, audience))
 
     def log_out(self, password: Secret, *, everywhere: bool = False, session: str | None = None) -> None:
         """End this session, another one, or all. The device stays enrolled. Raises `NotFoundError`."""

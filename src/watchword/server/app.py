@@ -6,12 +6,10 @@ bind -> open the core -> assemble -> serve (with upkeep beside it) -> stop: fini
 import asyncio
 import os
 import socket
-import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from watchword.core.clock import Clock, SystemClock
 from watchword.core.entropy import Entropy, SystemEntropy
@@ -20,7 +18,7 @@ from watchword.protocol.keydocument import format_fingerprint
 from watchword.server.assembly import Services, assemble, operator_service
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.banner import banner
-from watchword.server.config import Config, find_warnings
+from watchword.server.config import Config, Loaded, TLSMode, find_warnings
 from watchword.server.control.server import serve_control
 from watchword.server.core import Core, open_core
 from watchword.server.data_directory import (
@@ -29,24 +27,23 @@ from watchword.server.data_directory import (
     remove_file,
     write_file,
 )
-from watchword.server.db.skew import warn_of_skew
 from watchword.server.db.unit import Unit
 from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
 from watchword.server.http.connections import ConnectionLimits
 from watchword.server.http.hosts import HostPolicy
-from watchword.server.http.serve import Address, bind, calm_collector, run, serve, until_told_to_stop
-from watchword.server.http.tls import load_certificate, make_tls_context
+from watchword.server.http.proxies import Proxies
+from watchword.server.http.serve import calm_collector, on_reload, run, serve, until_told_to_stop
+from watchword.server.http.sockets import Address, address_of, show_address
 from watchword.server.logs import configure_logs, get_log
 from watchword.server.memory import give_back_free_memory
-from watchword.server.metrics.listener import serve_metrics
-from watchword.server.metrics.reader import MetricsReader
+from watchword.server.notify import Notifier
 from watchword.server.operator.service import OperatorService
-from watchword.server.telling import Telling
+from watchword.server.reload import Reloader
+from watchword.server.transport import ServedTLS, bound, own_tls_names, port_of
 
 UPKEEP_EVERY: Final = 60.0
 """Seconds between looks at what time asks for: key rotation, other nodes' changes, what has ended for good."""
-_LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 _log: Final = get_log("server")
 
 
@@ -62,13 +59,26 @@ class Guest:
     limits: ConnectionLimits
 
 
-def run_server(config: Config) -> None:
-    """Serve until SIGINT, SIGTERM or SIGHUP. Raises `WatchwordError` when it cannot start; then nothing was changed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Around:
+    """What is around the server: a host, or a process of its own, which is told to reload and tells how it is."""
+
+    guest: Guest | None
+    loaded: Loaded | None
+    notifier: Notifier
+    reload: asyncio.Event
+    """Set by each SIGHUP, also while the server starts."""
+    ready: asyncio.Event
+
+
+def run_server(config: Config, loaded: Loaded | None = None) -> None:
+    """Serve until SIGINT or SIGTERM. Raises `WatchwordError` when it cannot start; then nothing was changed.
 
     A signal before the server is ready ends the start. A second one while it stops does not wait for requests in work.
+    SIGHUP reads what `loaded` came from again, once the server is ready; without `loaded` it does nothing.
     """
     configure_logs(level=config.log.level.value, as_json=config.log.as_json)
-    run(until_told_to_stop(_serve(config, SystemClock(), SystemEntropy())))
+    run(until_told_to_stop(_serve(config, SystemClock(), SystemEntropy(), loaded=loaded)))
 
 
 @asynccontextmanager
@@ -86,67 +96,74 @@ async def serve_as_guest(config: Config, clock: Clock, entropy: Entropy, guest: 
     await _serve(config, clock, entropy, guest)
 
 
-async def _serve(config: Config, clock: Clock, entropy: Entropy, guest: Guest | None = None) -> None:
+async def _serve(
+    config: Config,
+    clock: Clock,
+    entropy: Entropy,
+    guest: Guest | None = None,
+    *,
+    loaded: Loaded | None = None,
+) -> None:
     prepare_data_directory(config.data)
-    listen = bind(config.listen.host, config.listen.port)
+    notifier = Notifier("", clock) if guest else Notifier.find(os.environ, clock)
+    around = _Around(
+        guest=guest, loaded=loaded, notifier=notifier, reload=asyncio.Event(), ready=asyncio.Event()
+    )
+    if loaded is not None:
+        on_reload(around.reload.set)
     async with AsyncExitStack() as stack:
-        stack.callback(listen.close)
-        port = listen.getsockname()[1]
-        origin = config.resolve_origin(port)
-        _log.info("server.starting", address=_address(listen.getsockname()), origin=origin)
-        if not config.listen.is_loopback:  # on loopback there is nobody to be warned of
-            for warning in find_warnings(config, os.environ):
+        listen = stack.enter_context(bound(config))
+        origin = config.resolve_origin(port_of(config, listen) or 0)
+        _log.info("server.starting", address=show_address(address_of(listen)), origin=origin)
+        if not config.is_private:  # where nobody else calls, there is nobody to be warned of
+            for warning in find_warnings(config, os.environ, now=clock.now()):
                 _log.warning("server.config", detail=warning)
+        names = own_tls_names(config, origin)
         core = await stack.enter_async_context(
-            open_core(
-                config, origin=origin, clock=clock, entropy=entropy, tls_names=_tls_names(config, origin)
-            )
+            open_core(config, origin=origin, clock=clock, entropy=entropy, tls_names=names)
         )
         remove_file(config.address_file)  # a killed server's; by now the data's lock is ours
         services = await assemble(core)
         stack.callback(services.pool.close)
-        await _run(core, services, listen, guest)
+        await _run(core, services, listen, around)
 
 
-async def _run(core: Core, services: Services, listen: socket.socket, guest: Guest | None) -> None:
+async def _run(core: Core, services: Services, listen: socket.socket, around: _Around) -> None:
     """Everything beside the requests: control socket, upkeep, checkpoints, and the audit of start and stop."""
-    config = core.config
-    chain, key = core.keys.server_tls()
-    tls = make_tls_context(chain, key)
+    config, guest = core.config, around.guest
+    proxies = Proxies.of(config.proxies.places, config.proxies.header)
+    tls = ServedTLS.of(config, core.keys, core.clock)
     write_file(config.data / "ca.pem", core.keys.root_certificate())
     admission = Admission(slots=config.limits.costly_at_once, queue=config.limits.costly_waiting)
-    told = Telling(core, services, admission)
     app = build_app(
         services.routes,
-        hosts=HostPolicy.of(core.origin, port=listen.getsockname()[1], extra=config.hosts),
+        hosts=HostPolicy.of(core.origin, port=port_of(config, listen), extra=config.hosts),
         identify=services.identify,
         clock=core.clock,
         entropy=core.entropy,
         admission=admission,
         log=get_log("http"),
-        ready=told.health.ready,
-        measures=told.requests,
+        ready=lambda: _ready(core),
+        proxies=proxies,
     )
     if guest is None:
         calm_collector()
         give_back_free_memory()
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(serve_control(config.control_socket, services.operator, running=told))
-        await _open_metrics(stack, config, told.reader)
+        await stack.enter_async_context(serve_control(config.control_socket, services.operator))
         await _note(core, AuditTag.SERVER_STARTED)
-        await _look_at_clock(core)
         core.checkpointer.start(fresh=core.fresh)
-        await stack.enter_async_context(_background(core, services, tls))
+        await stack.enter_async_context(_background(core, services, _reloads(core, tls, around)))
         await serve(
             app,
             listen=listen,
-            tls=tls,
-            on_ready=lambda address: _announce(core, services, address, guest),
-            on_stop=told.stopping,
+            tls=tls.current if tls else None,
+            on_ready=lambda address: _announce(core, services, address, around),
             shutdown_grace_s=config.shutdown_grace_s,
             stop=guest.stop if guest else None,
             limits=guest.limits if guest else None,
-            measures=told.connections,
+            proxies=proxies,
+            on_stopping=around.notifier.stopping,
         )
     await _record_stop(core)
     core.checkpointer.tick()
@@ -154,20 +171,18 @@ async def _run(core: Core, services: Services, listen: socket.socket, guest: Gue
     _log.info("server.stopped")
 
 
-async def _open_metrics(stack: AsyncExitStack, config: Config, reader: MetricsReader) -> None:
-    if config.metrics.listen is not None:
-        listen = bind(config.metrics.listen.host, config.metrics.listen.port)
-        stack.callback(listen.close)
-        await stack.enter_async_context(serve_metrics(listen, reader))
-        _log.info("metrics.ready", address=_address(listen.getsockname()))
+async def _ready(core: Core) -> bool:
+    """Whether a read of the database succeeds and the audit trail is being signed."""
+    await core.database.fetch_one("select 1", {})
+    return not core.checkpointer.health().degraded
 
 
 @asynccontextmanager
-async def _background(core: Core, services: Services, tls: ssl.SSLContext) -> AsyncIterator[None]:
-    tasks = [
-        asyncio.create_task(core.checkpointer.run(), name="checkpoints"),
-        asyncio.create_task(_upkeep(core, services, tls), name="upkeep"),
-    ]
+async def _background(
+    core: Core, services: Services, *more: Coroutine[None, None, None]
+) -> AsyncIterator[None]:
+    works = (core.checkpointer.run(), _upkeep(core, services), *more)
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:
@@ -176,24 +191,26 @@ async def _background(core: Core, services: Services, tls: ssl.SSLContext) -> As
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _upkeep(core: Core, services: Services, tls: ssl.SSLContext) -> None:
+async def _reloads(core: Core, tls: ServedTLS | None, around: _Around) -> None:
+    """For ever, where there is something to read again."""
+    if around.loaded is None:
+        return
+    reloader = Reloader(
+        config=core.config, loaded=around.loaded, tls=tls, notifier=around.notifier, clock=core.clock
+    )
+    await around.ready.wait()  # a manager that was told of a reload first would take its end for the start's
+    await reloader.run(around.reload)
+
+
+async def _upkeep(core: Core, services: Services) -> None:
     """Once a minute, for ever; a failure is logged and the next minute tries again."""
     while True:
         await asyncio.sleep(UPKEEP_EVERY)
         try:
-            if await core.keys.tick():
-                load_certificate(tls, *core.keys.server_tls())
-                _log.info("server.tls_renewed")
+            await core.keys.tick()
             await services.tidy(core.clock.now())
-            await _look_at_clock(core)
         except WatchwordError as error:
             _log.fault("server.upkeep_failed", error)
-
-
-async def _look_at_clock(core: Core) -> None:
-    """Nodes that share a database share its clock to measure theirs by; alone there is nothing to differ from."""
-    if core.config.database is not None:
-        await warn_of_skew(core.database, core.clock, _log)
 
 
 async def _note(core: Core, tag: AuditTag) -> None:
@@ -210,29 +227,21 @@ async def _record_stop(core: Core) -> None:
         _log.fault("server.stop_not_recorded", error)
 
 
-def _announce(core: Core, services: Services, address: Address, guest: Guest | None) -> None:
-    write_file(core.config.address_file, f"{_address(address)}\n".encode())
-    _log.info("server.ready", address=_address(address), origin=core.origin)
-    if guest is not None:
-        guest.on_ready(core, services, address)
+def _announce(core: Core, services: Services, address: Address, around: _Around) -> None:
+    shown = show_address(address)
+    write_file(core.config.address_file, f"{shown}\n".encode())
+    _log.info("server.ready", address=shown, origin=core.origin)
+    around.ready.set()
+    around.notifier.ready()
+    if around.guest is not None:
+        around.guest.on_ready(core, services, address)
         return
     print(  # noqa: T201  # what a person at the terminal reads; logs go to standard error
         banner(
             origin=core.origin,
             fingerprint=format_fingerprint(core.keys.root_fingerprint()),
             data=core.config.data,
+            own_tls=core.config.tls.mode is TLSMode.OWN,
         ),
         flush=True,
     )
-
-
-def _address(address: Address) -> str:
-    host, port = address[0], address[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _tls_names(config: Config, origin: str) -> list[str]:
-    """Every name and address under which the server may be called."""
-    host = urlsplit(origin).hostname or "localhost"
-    extra = [urlsplit(f"//{name}").hostname or name for name in config.hosts]  # a host may carry a port
-    return list(dict.fromkeys((*_LOCAL_NAMES, host, config.listen.host, *extra)))

@@ -7,7 +7,7 @@ The server runs on a core, and so do an operator's commands while no server runs
 
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +21,15 @@ from watchword.errors import DamagedError, InvalidConfigError, MalformedError
 from watchword.server.audit.chain import AuditChain
 from watchword.server.audit.checkpoint_file import CheckpointFile
 from watchword.server.audit.checkpointer import Checkpointer
-from watchword.server.audit.entry import ChainHead
 from watchword.server.audit.service import AuditService
 from watchword.server.audit.sql import SQLAuditStore, load_head
 from watchword.server.config import Config
 from watchword.server.data_directory import write_file
 from watchword.server.db import open_database
-from watchword.server.db.measured import MeasuredDatabase
 from watchword.server.db.sqlite.lock import DataLock
 from watchword.server.db.unit import AuditedDatabase
 from watchword.server.keys.root_file import RootKeys
 from watchword.server.keys.service import KeyService
-from watchword.server.measures import DatabaseMeasures
 
 NODE_FILE: Final = "node"
 _NODE_SIZE: Final = 5
@@ -46,10 +43,8 @@ class Core:
     clock: Clock
     entropy: Entropy
     database: AuditedDatabase
-    measures: DatabaseMeasures
     keys: KeyService
     audit: AuditService
-    audit_head: Callable[[], ChainHead]
     checkpointer: Checkpointer
     fresh: bool
     """Whether the data was made just now."""
@@ -97,16 +92,13 @@ async def open_core(
     lock = DataLock.take(config.data / "lock", entropy) if config.database is not None else None
     try:
         root_keys = RootKeys.find(config.root_key_file, os.environ, entropy)
-        measures = DatabaseMeasures()
-        database = MeasuredDatabase(
-            await open_database(config.database_location, clock=clock, entropy=entropy), measures
-        )
+        database = await open_database(config.database_location, clock=clock, entropy=entropy)
         try:
             attach = _AuditKey(database, _node_name(config.data, entropy), entropy)
             keys = await KeyService.open(
                 database, root_keys, clock, entropy, origin, tls_names=tls_names, ready=attach.ready
             )
-            yield _core(config, keys.issuer, clock, entropy, database, measures, keys, attach)
+            yield _core(config, keys.issuer, clock, entropy, database, keys, attach)
         finally:
             await database.close()
     finally:
@@ -120,7 +112,6 @@ def _core(  # noqa: PLR0917  # one caller
     clock: Clock,
     entropy: Entropy,
     database: AuditedDatabase,
-    measures: DatabaseMeasures,
     keys: KeyService,
     attach: _AuditKey,
 ) -> Core:
@@ -134,7 +125,6 @@ def _core(  # noqa: PLR0917  # one caller
         clock=clock,
         entropy=entropy,
         database=database,
-        measures=measures,
         keys=keys,
         audit=AuditService(
             store=SQLAuditStore(database),
@@ -144,7 +134,6 @@ def _core(  # noqa: PLR0917  # one caller
             clock=clock,
             live=lambda: {chain.node: chain.head},
         ),
-        audit_head=lambda: chain.head,
         checkpointer=Checkpointer(
             file=file,
             node=chain.node,

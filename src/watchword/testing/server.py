@@ -34,7 +34,7 @@ from watchword.server.assembly import Services
 from watchword.server.config import FIELDS, Config, load_config
 from watchword.server.core import Core
 from watchword.server.http.connections import ConnectionLimits
-from watchword.server.http.serve import Address
+from watchword.server.http.sockets import Address
 from watchword.server.operator.model import LocalOperator
 from watchword.testing.determinism import AdvancingClock
 from watchword.testing.tokens import TokenMaker

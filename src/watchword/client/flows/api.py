@@ -1,6 +1,5 @@
 """What a signed-in device asks of the server's API."""
 
-from collections.abc import Iterable
 from typing import Final
 
 from watchword.client.effects import Call, Flow, call
@@ -29,8 +28,8 @@ def end_all_sessions(access_token: Secret) -> Flow[None]:
     yield from call(Call(method="DELETE", path="/api/sessions", access_token=access_token))
 
 
-def bearer_token(access_token: Secret, audience: str, scopes: Iterable[str] = ()) -> Flow[TokenAnswer]:
-    """A token for one app that works for whoever holds it, for these scopes alone."""
-    body = TokenRequest(audience=audience, bearer=True, scopes=tuple(scopes))
+def bearer_token(access_token: Secret, audience: str) -> Flow[TokenAnswer]:
+    """A token for one app that works for whoever holds it."""
+    body = TokenRequest(audience=audience, bearer=True)
     raw = yield from call(Call(method="POST", path="/api/tokens", body=body, access_token=access_token))
     return parse_message(raw, TokenAnswer, max_size=_MAX_ANSWER)

@@ -16,8 +16,15 @@ from watchword.server.config.model import (
     LogFormat,
     LogLevel,
     PasswordsConfig,
+    ProxiesConfig,
+    SocketConfig,
+    TLSConfig,
+    TLSMode,
+    UnixListen,
 )
 from watchword.server.config.problems import ConfigProblem, InvalidSettingsError
+from watchword.server.config.setting import Setting
+from watchword.server.config.tls_files import TLSFiles, read_tls_files
 from watchword.server.config.warnings import find_warnings
 
 __all__ = [
@@ -34,8 +41,16 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "PasswordsConfig",
+    "ProxiesConfig",
+    "Setting",
+    "SocketConfig",
+    "TLSConfig",
+    "TLSFiles",
+    "TLSMode",
+    "UnixListen",
     "find_data_directory",
     "find_warnings",
     "load",
     "load_config",
+    "read_tls_files",
 ]

@@ -9,8 +9,9 @@ from typing import Any, Final
 from watchword.crypto.passwords import ServerHash
 from watchword.server.accounts.model import RegistrationMode
 from watchword.server.config import parse
-from watchword.server.config.model import LogFormat, LogLevel
+from watchword.server.config.model import LogFormat, LogLevel, TLSMode
 from watchword.server.http.admission import DEFAULT_QUEUE, DEFAULT_SLOTS
+from watchword.server.http.proxies import DEFAULT_HEADER
 
 _MAX_AT_ONCE: Final = 4096
 _MAX_WAITING: Final = 65_536
@@ -32,6 +33,12 @@ class Field:
     unit: str
     effect: str
     secret: bool = False
+    live: bool = False
+    """A reload (SIGHUP) takes it over; others wait for the next start."""
+
+    @property
+    def full_effect(self) -> str:
+        return f"{self.effect} Taken over by a reload." if self.live else self.effect
 
 
 FIELDS: Final[tuple[Field, ...]] = (
@@ -52,8 +59,86 @@ FIELDS: Final[tuple[Field, ...]] = (
         read=parse.parse_listen,
         default="127.0.0.1:8443",
         default_text="127.0.0.1:8443",
-        unit="HOST:PORT",
-        effect="Where HTTPS is served. Port 0 picks a free one, which is then written to DATA/address.",
+        unit="HOST:PORT or unix:/PATH",
+        effect="Where HTTPS is served. Port 0 picks a free one, which is then written to DATA/address."
+        " A Unix socket, or plain HTTP (tls.mode), is for a proxy on this machine.",
+    ),
+    Field(
+        key="socket.mode",
+        variable="WATCHWORD_SOCKET_MODE",
+        read=parse.parse_mode,
+        default="660",
+        default_text="660",
+        unit="three octal digits",
+        effect="The permissions of the Unix socket in listen; others than owner and group never get any.",
+    ),
+    Field(
+        key="socket.group",
+        variable="WATCHWORD_SOCKET_GROUP",
+        read=parse.parse_name,
+        default=None,
+        default_text="the server's own group",
+        unit="name of a group",
+        effect="The group that may use the Unix socket in listen: the proxy's.",
+    ),
+    Field(
+        key="tls.mode",
+        variable="WATCHWORD_TLS_MODE",
+        read=parse.parse_choice(TLSMode),
+        default=TLSMode.OWN.value,
+        default_text="own",
+        unit="own, files or off",
+        effect="Serve a certificate of the server's own CA, or that of tls.certificate, or plain HTTP:"
+        " on loopback or a Unix socket alone, with origin given.",
+    ),
+    Field(
+        key="tls.certificate",
+        variable="WATCHWORD_TLS_CERTIFICATE",
+        read=parse.parse_path,
+        default=None,
+        default_text="none",
+        unit="PEM file",
+        effect="The certificate for tls.mode = “files”: the server's first, then the intermediates, in order.",
+        live=True,
+    ),
+    Field(
+        key="tls.key",
+        variable="WATCHWORD_TLS_KEY",
+        read=parse.parse_path,
+        default=None,
+        default_text="none",
+        unit="PEM file",
+        effect="The certificate's private key; closed to others.",
+        live=True,
+    ),
+    Field(
+        key="tls.key_password_file",
+        variable="WATCHWORD_TLS_KEY_PASSWORD_FILE",
+        read=parse.parse_path,
+        default=None,
+        default_text="none",
+        unit="file",
+        effect="The password of an encrypted tls.key, on the first line; closed to others.",
+        live=True,
+    ),
+    Field(
+        key="proxies",
+        variable="WATCHWORD_PROXIES",
+        read=parse.parse_proxies,
+        default=[],
+        default_text="none",
+        unit="list of addresses, networks or “unix”",
+        effect="Proxies whose word on a caller's address is taken; “unix” stands for the peers of the Unix socket."
+        " From anybody else proxy_header means nothing.",
+    ),
+    Field(
+        key="proxy_header",
+        variable="WATCHWORD_PROXY_HEADER",
+        read=parse.parse_header,
+        default=DEFAULT_HEADER,
+        default_text=DEFAULT_HEADER,
+        unit="name of a header",
+        effect="Where those proxies append the address that called them.",
     ),
     Field(
         key="origin",
@@ -119,6 +204,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         default_text="info",
         unit="debug, info, warning or error",
         effect="The least important events that are written to standard error.",
+        live=True,
     ),
     Field(
         key="log.format",
@@ -146,15 +232,6 @@ FIELDS: Final[tuple[Field, ...]] = (
         default_text=str(DEFAULT_QUEUE),
         unit="requests",
         effect="How many more of those may wait; the next are told to come back (503).",
-    ),
-    Field(
-        key="metrics.listen",
-        variable="WATCHWORD_METRICS_LISTEN",
-        read=parse.parse_listen,
-        default=None,
-        default_text="nowhere",
-        unit="HOST:PORT",
-        effect="Serves metrics for Prometheus over plain HTTP at /metrics there. Never at the public address.",
     ),
     Field(
         key="shutdown_grace_s",

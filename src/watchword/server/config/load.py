@@ -14,30 +14,24 @@ from watchword.errors import InvalidConfigError, MalformedError
 from watchword.server.config.environment import ROOT_KEY_VARIABLE, take, wipe
 from watchword.server.config.fields import BY_KEY, FIELDS, Field
 from watchword.server.config.file import ConfigFile, read_file
-from watchword.server.config.model import Config, LimitsConfig, LogConfig, MetricsConfig, PasswordsConfig
+from watchword.server.config.model import (
+    Config,
+    LimitsConfig,
+    LogConfig,
+    PasswordsConfig,
+    ProxiesConfig,
+    SocketConfig,
+    TLSConfig,
+)
 from watchword.server.config.problems import ConfigProblem, InvalidSettingsError
+from watchword.server.config.setting import DEFAULT, Setting
+from watchword.server.config.together import check_transport
 from watchword.server.data_directory import check_data_directory
 
 FILE_NAME: Final = "watchword.toml"
 FILE_VARIABLE: Final = "WATCHWORD_CONFIG"
 ROOT_KEY_FILE: Final = "root.key"
-DEFAULT: Final = "default"
 _OTHERS: Final = 0o077
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """A value and where it came from. `shown` is safe to print."""
-
-    field: Field
-    value: Any
-    place: str
-
-    @property
-    def shown(self) -> str:
-        if self.value is None:
-            return self.field.default_text
-        return ", ".join(self.value) or "none" if isinstance(self.value, tuple) else str(self.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +39,18 @@ class Loaded:
     config: Config
     settings: tuple[Setting, ...]
     file: Path | None
+    flags: Mapping[str, str]
+    named_file: Path | None
+
+    def again(self) -> "Loaded":
+        """Read and check everything anew, from the same places: what a reload does. Raises as `load`."""
+        environ = dict(os.environ)
+        for setting in self.settings:
+            if (
+                setting.field.secret and setting.place == setting.field.variable
+            ):  # taken out of it, the first time
+                environ[setting.field.variable] = setting.value.reveal()
+        return load(flags=self.flags, file=self.named_file, environ=environ)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +114,13 @@ def load(
     if problems:
         raise InvalidSettingsError(problems)
     found = sources.file.path if sources.file else None
-    return Loaded(config=_build(settings), settings=tuple(settings.values()), file=found)
+    return Loaded(
+        config=_build(settings),
+        settings=tuple(settings.values()),
+        file=found,
+        flags=dict(flags or {}),
+        named_file=file,
+    )
 
 
 def find_data_directory(
@@ -174,13 +186,7 @@ def _anchor(value: Any, place: str, field: Field, file: ConfigFile | None) -> An
 
 
 def _check_together(settings: Mapping[str, Setting], sources: _Sources) -> Iterator[ConfigProblem]:
-    listen, origin = settings.get("listen"), settings.get("origin")
-    if listen and origin and origin.value is None and not listen.value.is_loopback:
-        yield ConfigProblem(
-            key="origin",
-            place="",
-            detail=f"must be given, since {listen.value} (listen) is not loopback: how do callers name this server?",
-        )
+    yield from check_transport(settings)
     yield from _check_secret_in_file(settings.get("database"), sources.file)
     yield from _check_data(settings.get("data"))
     yield from _check_driver(settings.get("database"))
@@ -240,6 +246,14 @@ def _build(settings: Mapping[str, Setting]) -> Config:
     return Config(
         data=value["data"],
         listen=value["listen"],
+        socket=SocketConfig(mode=value["socket.mode"], group=value["socket.group"]),
+        tls=TLSConfig(
+            mode=value["tls.mode"],
+            certificate=value["tls.certificate"],
+            key=value["tls.key"],
+            key_password_file=value["tls.key_password_file"],
+        ),
+        proxies=ProxiesConfig(places=value["proxies"], header=value["proxy_header"]),
         origin=value["origin"],
         hosts=value["hosts"],
         database=value["database"],
@@ -250,6 +264,5 @@ def _build(settings: Mapping[str, Setting]) -> Config:
         limits=LimitsConfig(
             costly_at_once=value["limits.costly_at_once"], costly_waiting=value["limits.costly_waiting"]
         ),
-        metrics=MetricsConfig(listen=value["metrics.listen"]),
         shutdown_grace_s=value["shutdown_grace_s"],
     )

@@ -4,7 +4,7 @@ import enum
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, final
+from typing import ClassVar, Final, final
 from urllib.parse import urlsplit
 
 from watchword.core.secret import Secret
@@ -30,6 +30,14 @@ class LogFormat(enum.StrEnum):
     HUMAN = "human"
 
 
+class TLSMode(enum.StrEnum):
+    """Whose certificate is served: of our own CA, from files, or none since a proxy in front has one."""
+
+    OWN = "own"
+    FILES = "files"
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True)
 class Listen:
     """`host` is an IP address without brackets, or "localhost"; port 0 lets the system choose."""
@@ -43,6 +51,17 @@ class Listen:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnixListen:
+    """The file of a Unix socket, for a proxy on the same machine."""
+
+    path: Path
+    is_loopback: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
 
 
 @final
@@ -74,6 +93,32 @@ class DatabaseURL:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SocketConfig:
+    """Of a Unix socket: permission bits, and the group that owns it beside us (None: our own)."""
+
+    mode: int
+    group: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TLSConfig:
+    """`certificate` and `key` are there in mode FILES alone."""
+
+    mode: TLSMode
+    certificate: Path | None
+    key: Path | None
+    key_password_file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxiesConfig:
+    """`places` as `server/http/proxies` takes them: addresses, networks, "unix"."""
+
+    places: tuple[str, ...]
+    header: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordsConfig:
     server_hash: ServerHash
 
@@ -98,18 +143,14 @@ class LimitsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MetricsConfig:
-    """`listen` is None where nobody but the control socket gives metrics."""
-
-    listen: Listen | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All choices. `origin` is None where the default follows the port: see `resolve_origin`."""
 
     data: Path
-    listen: Listen
+    listen: Listen | UnixListen
+    socket: SocketConfig
+    tls: TLSConfig
+    proxies: ProxiesConfig
     origin: str | None
     hosts: tuple[str, ...]
     database: DatabaseURL | None
@@ -118,8 +159,12 @@ class Config:
     passwords: PasswordsConfig
     log: LogConfig
     limits: LimitsConfig
-    metrics: MetricsConfig
     shutdown_grace_s: int
+
+    @property
+    def is_private(self) -> bool:
+        """Whether this machine alone can call: on loopback, and no proxy brings others."""
+        return self.listen.is_loopback and self.tls.mode is TLSMode.OWN
 
     def resolve_origin(self, port: int) -> str:
         """The public origin and issuer, once the port is known (after binding, where it is 0)."""

@@ -2,15 +2,19 @@
 
 import enum
 import ipaddress
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from watchword.core.secret import Secret
 from watchword.errors import MalformedError
-from watchword.server.config.model import HTTPS_PORT, DatabaseURL, Listen
+from watchword.server.config.model import HTTPS_PORT, DatabaseURL, Listen, UnixListen
+from watchword.server.http.proxies import UNIX
+from watchword.server.http.sockets import UNIX_SCHEME
+from watchword.server.unix_socket import MAX_PATH
 
 Parser = Callable[[Any], Any]
 Choice = TypeVar("Choice", bound=enum.StrEnum)
@@ -21,6 +25,12 @@ _LABEL: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _MAX_NAME: Final = 253
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _PLACEHOLDER: Final = re.compile(r"\$\{|\$\(|<[^>]*>|\{\{")
+_MODE: Final = re.compile(r"[0-7]{3}")
+_OTHERS: Final = 0o007
+_HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_EVERYBODY: Final = frozenset({"*", "all", "any", "true", "yes"})
+_LEAST_PREFIX: Final = {4: 8, 6: 7}
+"""Bits: the widest networks that are anybody's own, 10.0.0.0/8 and fc00::/7."""
 _DEFAULT_PASSWORDS: Final = frozenset(
     {
         "",
@@ -62,11 +72,14 @@ def parse_port(text: str) -> int:
     return int(text)
 
 
-def parse_listen(value: Any) -> Listen:
-    """`HOST:PORT`. A name other than localhost is refused: what it stands for may change, or be several."""
-    host, separator, port = _text(value).rpartition(":")
+def parse_listen(value: Any) -> Listen | UnixListen:
+    """`HOST:PORT` or `unix:PATH`. A name other than localhost is refused: it may change, or stand for several."""
+    text = _text(value)
+    if text.startswith(UNIX_SCHEME):
+        return UnixListen(_parse_socket(text.removeprefix(UNIX_SCHEME)))
+    host, separator, port = text.rpartition(":")
     if not separator:
-        raise MalformedError("is not HOST:PORT, like 127.0.0.1:8443 or [::1]:8443")
+        raise MalformedError("is not HOST:PORT, like 127.0.0.1:8443 or [::1]:8443, nor unix:/PATH")
     bracketed = host.startswith("[") and host.endswith("]")
     if host == "localhost":
         return Listen(host, parse_port(port))
@@ -78,6 +91,64 @@ def parse_listen(value: Any) -> Listen:
     if "%" in host:
         raise MalformedError("names a network interface: give an address without “%”")
     return Listen(str(address), parse_port(port))
+
+
+def _parse_socket(text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute() or path.name in {"", ".", ".."}:
+        raise MalformedError("names no socket: write its whole path, like unix:/run/watchword/http.sock")
+    if len(os.fsencode(path)) > MAX_PATH:
+        raise MalformedError(f"has a path longer than {MAX_PATH} bytes, which no Unix socket can have")
+    return path
+
+
+def parse_mode(value: Any) -> int:
+    """Permission bits of a socket, in octal digits. Others on the machine never get any."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+    if not _MODE.fullmatch(text):
+        raise MalformedError("is not three octal digits, like 660")
+    mode = int(text, 8)
+    if mode & _OTHERS:
+        raise MalformedError(
+            "lets everybody on this machine pretend to be the proxy: end it with 0, and set the group"
+        )
+    return mode
+
+
+def parse_name(value: Any) -> str:
+    return _text(value).strip()
+
+
+def parse_proxies(value: Any) -> tuple[str, ...]:
+    """Addresses, networks and "unix". What would trust everybody is refused."""
+    return tuple(dict.fromkeys(_parse_proxy(_text(item).strip()) for item in _items(value, "addresses")))
+
+
+def _parse_proxy(text: str) -> str:
+    if text == UNIX:
+        return text
+    if text.lower() in _EVERYBODY:
+        raise MalformedError(f"holds “{text}”, which would let everybody choose an address: name the proxies")
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        hint = "; its address has bits beyond the mask" if "host bits" in str(error) else ""
+        raise MalformedError(f"holds “{text}”, which is no address, network or “unix”{hint}") from None
+    if network.prefixlen < _LEAST_PREFIX[network.version]:
+        raise MalformedError(f"holds “{text}”, which is wider than any network of proxies: name them")
+    if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped is not None:
+        raise MalformedError(f"holds “{text}”: write the IPv4 address itself")
+    return str(network) if "/" in text else str(network.network_address)
+
+
+def parse_header(value: Any) -> str:
+    """The name of one header that lists addresses."""
+    text = _text(value)
+    if not _HEADER.fullmatch(text):
+        raise MalformedError("is not the name of a header, like X-Forwarded-For")
+    if text.lower() == "forwarded":
+        raise MalformedError("is a form that is not read yet: let the proxy set X-Forwarded-For")
+    return text
 
 
 def parse_origin(value: Any) -> str:
@@ -128,10 +199,14 @@ def _canonical_host(text: str) -> str:
 
 def parse_hosts(value: Any) -> tuple[str, ...]:
     """A list in the file; separated by commas in a variable."""
+    return tuple(parse_authority(_text(item).strip()) for item in _items(value, "hosts"))
+
+
+def _items(value: Any, what: str) -> list[Any]:
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list):
-        raise MalformedError(f"is {_kind(value)}; it must be a list of hosts")
-    return tuple(parse_authority(_text(item).strip()) for item in items)
+        raise MalformedError(f"is {_kind(value)}; it must be a list of {what}")
+    return items
 
 
 def parse_database(value: Any) -> DatabaseURL:
@@ -146,7 +221,8 @@ def parse_database(value: Any) -> DatabaseURL:
         raise MalformedError("is not a postgresql://user@host/name URL (leave it away for SQLite)")
     if _PLACEHOLDER.search(text):
         raise MalformedError("holds a placeholder where a secret should stand; nothing is filled in here")
-    if parts.password is not None and unquote(parts.password).lower() in _DEFAULT_PASSWORDS:
+    asked = [parts.password, *(value for name, value in parse_qsl(parts.query, True) if name == "password")]
+    if any(found is not None and unquote(found).lower() in _DEFAULT_PASSWORDS for found in asked):
         raise MalformedError("holds no password or one that everybody knows; set another in PostgreSQL")
     return DatabaseURL(Secret.from_text(text))
 

@@ -5,12 +5,14 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from watchword.core.clock import Instant
 from watchword.crypto.passwords import ServerHash
 from watchword.server.accounts.model import RegistrationMode
 from watchword.server.config.environment import ROOT_KEY_VARIABLE
 from watchword.server.config.fields import FIELDS
 from watchword.server.config.load import FILE_VARIABLE
-from watchword.server.config.model import Config
+from watchword.server.config.model import Config, TLSMode
+from watchword.server.config.tls_files import tls_file_warnings
 from watchword.server.db.postgres_url import SAFE_MODE, far_hosts, ssl_mode
 
 HYBRID_SINCE: Final = (3, 5)
@@ -28,13 +30,14 @@ _OTHER_VARIABLES: Final = frozenset(
 )
 
 
-def find_warnings(config: Config, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Sentences for the operator; none of them stops a start."""
+def find_warnings(config: Config, environ: Mapping[str, str], *, now: Instant) -> tuple[str, ...]:
+    """Sentences for the operator; none of them stops a start. Raises `InvalidConfigError` for bad TLS files."""
     return (
+        *tls_file_warnings(config, now=now),
         *_registration(config),
+        *_proxies(config),
         *_passwords(config),
         *_transport(),
-        *_metrics(config),
         *_database(config, environ),
         *_root_key(environ),
         *_variables(environ),
@@ -49,9 +52,16 @@ def tls_is_hybrid() -> bool:
 def _registration(config: Config) -> Iterator[str]:
     if config.registration is not RegistrationMode.OPEN:
         return
-    if not config.listen.is_loopback or config.origin not in {None, "https://localhost"}:
+    if not config.is_private or config.origin not in {None, "https://localhost"}:
         yield "registration is open to everybody who reaches this server: “invite” or “closed” restrict it"
     yield "open registration tells by its nature which names are taken: whoever registers one learns that it was free"
+
+
+def _proxies(config: Config) -> Iterator[str]:
+    if config.tls.mode is TLSMode.OFF and not config.proxies.places:
+        yield (
+            "a proxy is in front (tls.mode = “off”) and proxies is empty: every caller has the proxy's address here"
+        )
 
 
 def _passwords(config: Config) -> Iterator[str]:
@@ -68,12 +78,6 @@ def _transport() -> Iterator[str]:
             f"the TLS library here ({ssl.OPENSSL_VERSION}) has no X25519MLKEM768: connections are not safe against"
             " a later quantum computer; what we seal ourselves (HPKE, hybrid suite) still is"
         )
-
-
-def _metrics(config: Config) -> Iterator[str]:
-    listen = config.metrics.listen
-    if listen is not None and not listen.is_loopback:
-        yield f"metrics.listen = “{listen}” shows how busy this server is to everybody who reaches it, without TLS"
 
 
 def _database(config: Config, environ: Mapping[str, str]) -> Iterator[str]:

@@ -8,14 +8,12 @@ a path that exists and one that does not answer the same.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final
 
 from watchword.core.clock import Clock
 from watchword.core.entropy import Entropy
 from watchword.core.ids import RequestId
 from watchword.errors import (
-    ErrorCode,
     MethodNotAllowedError,
     NotFoundError,
     UnavailableError,
@@ -25,7 +23,6 @@ from watchword.server.context import RequestContext
 from watchword.server.http.admission import Admission
 from watchword.server.http.door import (
     DoorCheck,
-    canonical_address,
     check_content,
     check_origin,
     printable_user_agent,
@@ -36,12 +33,11 @@ from watchword.server.http.headers import Headers
 from watchword.server.http.hosts import HostPolicy
 from watchword.server.http.lifecycle import Lifespan, Ready, health_routes, no_lifespan, run_lifespan
 from watchword.server.http.problem import internal_reply, problem_reply
+from watchword.server.http.proxies import NO_PROXIES, Proxies
 from watchword.server.http.reply import Reply
 from watchword.server.http.routing import Place, RouteTable
 from watchword.server.http.wire import ASGIApp, ClientGoneError, Receive, Scope, Send, read_body, send_reply
 from watchword.server.logs import Log
-from watchword.server.measures import RequestMeasures
-from watchword.server.measures.requests import OTHER
 
 _UNUSABLE_METHODS: Final = frozenset({"TRACE", "CONNECT"})
 _API: Final = "/api/"
@@ -71,26 +67,16 @@ def build_app(
     ready: Ready,
     door: Sequence[DoorCheck] = (),
     lifespan: Lifespan | None = None,
-    measures: RequestMeasures | None = None,
+    proxies: Proxies = NO_PROXIES,
 ) -> ASGIApp:
     """The application that serves `routes`, `/health/live` and `/health/ready`.
 
     `door` are further checks, in order, for every request, known path or not. `lifespan` is entered before the first
-    request and left after the last. `measures` counts what is answered.
-    Raises `ValueError` for routes that contradict each other.
+    request and left after the last. Raises `ValueError` for routes that contradict each other.
     """
     table = RouteTable([*routes, *health_routes(ready)])
     return App(
-        table,
-        hosts,
-        identify,
-        clock,
-        entropy,
-        admission,
-        log,
-        tuple(door),
-        lifespan or no_lifespan,
-        measures or RequestMeasures(),
+        table, hosts, identify, clock, entropy, admission, log, tuple(door), lifespan or no_lifespan, proxies
     )
 
 
@@ -107,7 +93,7 @@ class App:
     log: Log
     door: tuple[DoorCheck, ...]
     lifespan: Lifespan
-    measures: RequestMeasures
+    proxies: Proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -123,7 +109,7 @@ class App:
         try:
             reply = await self._answer(exchange, scope, receive)
         except ClientGoneError:
-            self._end(exchange, 0, began)
+            self._log(exchange, 0, began)
             return
         await send_reply(
             scope,
@@ -132,15 +118,14 @@ class App:
             exchange.request_id,
             transport_security=self.hosts.transport_security,
         )
-        self._end(exchange, reply.status, began)
+        self._log(exchange, reply.status, began)
 
     def _begin(self, scope: Scope) -> Exchange:
-        self.measures.begun += 1
         now = self.clock.now()
         context = RequestContext(
             request_id=RequestId.new(now, self.entropy),
             now=now,
-            address=_address_of(scope["client"]),
+            address=self.proxies.caller(scope["client"], scope["headers"]),
             user_agent=printable_user_agent(scope["headers"]),
         )
         return Exchange(context, str(context.request_id), scope["method"])
@@ -160,13 +145,11 @@ class App:
         except WatchwordError as error:
             reply = problem_reply(error, request_id, headers=exchange.extra)
             exchange.why = _why(error)
-            self.measures.error(error.code)
             if reply.status == 500:  # noqa: PLR2004  # a fault of ours: where it came from is worth a line
                 self.log.fault("http.fault", error, request=exchange.request_id)
             return reply
         except Exception as error:  # noqa: BLE001  # the last line: one bad request must not show or end anything
             self.log.fault("http.fault", error, request=exchange.request_id)
-            self.measures.error(ErrorCode.INTERNAL)
             return internal_reply(request_id)
 
     async def _handle(self, exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
@@ -217,19 +200,13 @@ class App:
         data = await read_body(receive, route.max_body) if route.body else b""
         return await self.admission.run(_decode_and_handle(route, request, identity, query, data))
 
-    def _end(self, exchange: Exchange, status: int, began: float) -> None:
-        """Count it, by words of our own routes, and write its line."""
-        taken, place, method = self.clock.monotonic() - began, exchange.place, exchange.method
-        if place is None:
-            self.measures.observe(OTHER, OTHER, status, taken)
-        else:
-            self.measures.observe(place.template, method if place.find(method) else OTHER, status, taken)
+    def _log(self, exchange: Exchange, status: int, began: float) -> None:
         self.log.info(
             "http.request",
             method=exchange.method,
-            route=place.template if place else None,
+            route=exchange.place.template if exchange.place else None,
             status=status or None,
-            ms=taken * 1000,
+            ms=(self.clock.monotonic() - began) * 1000,
             request=exchange.request_id,
             address=exchange.context.address,
             **exchange.why,
@@ -257,13 +234,6 @@ def _complete(request: Request, identity: Any, query: Mapping[str, str], body: A
 def _is_api(raw_path: bytes) -> bool:
     """Whether a path lies under the API in any spelling that some other server might fold into it."""
     return raw_path.lower().startswith(_API.encode())
-
-
-_cached_address = lru_cache(maxsize=4096)(canonical_address)
-
-
-def _address_of(client: tuple[str, int] | None) -> str:
-    return _cached_address(client[0]) if client else ""
 
 
 def _why(error: WatchwordError) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The checks that every request passes before a byte of its body is read. Each raises, or lets the request on."""
 
-import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
@@ -75,16 +74,6 @@ def read_query(route: Route, query: bytes) -> Mapping[str, str]:
     ):
         raise MalformedError("the query string has a parameter that is not accepted here")
     return found
-
-
-def canonical_address(host: str) -> str:
-    """The text form of RFC 5952, IPv4-mapped IPv6 folded to IPv4, scope ids dropped."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return ""  # a Unix socket has no address
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
 
 
 def printable_user_agent(headers: Iterable[tuple[bytes, bytes]]) -> str:

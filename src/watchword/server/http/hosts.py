@@ -36,14 +36,16 @@ class HostPolicy:
     """Whether browsers are told to keep to https for this host."""
 
     @classmethod
-    def of(cls, origin: str, *, port: int, extra: Iterable[str] = ()) -> Self:
+    def of(cls, origin: str, *, port: int | None, extra: Iterable[str] = ()) -> Self:
         """For the public `origin`, the loopback names with the `port` we listen on, and `extra` authorities.
+
+        Without a port (a Unix socket) the loopback names stand alone.
 
         Raises `InvalidConfigError` unless each is an https origin, or a host with an optional port, in lower case.
         """
         texts = [
             origin,
-            *(f"https://{name}:{port}" for name in _LOOPBACK),
+            *(f"https://{name}" if port is None else f"https://{name}:{port}" for name in _LOOPBACK),
             *(f"https://{name}" for name in extra),
         ]
         found = [_ORIGIN.fullmatch(text) for text in texts]

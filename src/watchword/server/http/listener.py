@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from watchword.server.http.connections import Place, Places
+from watchword.server.http.proxies import Proxies, canonical_address
 from watchword.server.logs import get_log
 
 BACKLOG: Final = 2048
@@ -22,6 +23,8 @@ _AGAIN_S: Final = 0.2
 """Pause after one that could not be accepted: no handles, no memory."""
 _SAY_EVERY_S: Final = 5.0
 
+CurrentTLS = Callable[[], ssl.SSLContext]
+"""What the next connection is greeted with: another one after a renewal or a reload."""
 MakeProtocol = Callable[[Place], asyncio.Protocol]
 _log: Final = get_log("http")
 
@@ -30,9 +33,16 @@ class Listener:
     """Takes connections from `open` to `close`. Has what uvicorn asks of a server."""
 
     def __init__(
-        self, listen: socket.socket, *, tls: ssl.SSLContext, places: Places, make: MakeProtocol
+        self,
+        listen: socket.socket,
+        *,
+        tls: CurrentTLS | None,
+        places: Places,
+        make: MakeProtocol,
+        proxies: Proxies,
     ) -> None:
         self._socket, self._tls, self._places, self._make = listen, tls, places, make
+        self._proxies = proxies
         self._loop = asyncio.get_running_loop()
         self._greeting: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
@@ -70,14 +80,14 @@ class Listener:
                 self._pause(error)
                 return
             try:
-                self._admit(connection, address[0])
+                self._admit(connection, address[0] if address else "")  # a Unix socket has none
             except MemoryError as error:
                 connection.close()
                 self._pause(error)
                 return
 
     def _admit(self, connection: socket.socket, address: str) -> None:
-        place = self._places.take(address)
+        place = self._places.take(address, shared=self._proxies.trust(canonical_address(address)))
         if place is None:
             connection.close()
             return
@@ -103,9 +113,9 @@ class Listener:
             transport, _ = await self._loop.connect_accepted_socket(
                 lambda: self._make(place),
                 connection,
-                ssl=self._tls,
-                ssl_handshake_timeout=_HANDSHAKE_S,
-                ssl_shutdown_timeout=_GOODBYE_S,
+                ssl=self._tls() if self._tls else None,
+                ssl_handshake_timeout=_HANDSHAKE_S if self._tls else None,
+                ssl_shutdown_timeout=_GOODBYE_S if self._tls else None,
             )
         except BaseException as error:
             place.release()

@@ -5,7 +5,6 @@ import contextlib
 import gc
 import signal
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final, TypeVar, cast
@@ -13,16 +12,17 @@ from typing import Any, Final, TypeVar, cast
 import uvicorn
 import uvloop
 
-from watchword.errors import InvalidConfigError, UnavailableError
+from watchword.errors import UnavailableError
 from watchword.server.http.connections import ConnectionLimits, Place, Places
-from watchword.server.http.listener import Listener
+from watchword.server.http.listener import CurrentTLS, Listener
 from watchword.server.http.protocol import HTTPProtocol
+from watchword.server.http.proxies import NO_PROXIES, Proxies
+from watchword.server.http.sockets import Address, address_of
 from watchword.server.http.wire import ASGIApp
 from watchword.server.logs import get_log
-from watchword.server.measures import ConnectionMeasures
 
-Address = tuple[str, int]
 OnReady = Callable[[Address], None]
+OnStopping = Callable[[], None]
 Result = TypeVar("Result")
 
 GRACE_S: Final = 10
@@ -31,28 +31,13 @@ _GOODBYE_S: Final = 1.0
 """For callers of cancelled requests, to take their leave."""
 _YOUNG_OBJECTS: Final = 10_000
 _PAUSE_S: Final = 0.02
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""SIGHUP: the terminal was closed. There is nothing to reload that we do not see by ourselves."""
+_STOP: Final = (signal.SIGINT, signal.SIGTERM)
+_RELOAD: Final = signal.SIGHUP
 _log: Final = get_log("http")
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A bound TCP socket that does not listen yet; port 0 picks one (see `getsockname`).
-
-    `host` is an IP address or "localhost". Raises `InvalidConfigError` when the address cannot be had.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
-        bound.bind((host, port))
-    except (OSError, OverflowError) as error:
-        bound.close()
-        reason = error.strerror if isinstance(error, OSError) else "no such port"
-        raise InvalidConfigError(f"cannot listen on {host}:{port}: {reason}") from None
-    bound.setblocking(False)
-    return bound
+def _nobody() -> None:
+    return
 
 
 def calm_collector() -> None:
@@ -73,11 +58,12 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
 
 
 async def until_told_to_stop(main: Coroutine[Any, Any, None]) -> None:
-    """Run `main`; a signal while it does not `serve` yet ends it there, as nothing was promised to anybody so far.
+    """Run `main`; SIGINT or SIGTERM while it does not `serve` yet ends it there, as nothing was promised so far.
 
     At the end signals are ignored: a process that has stopped cleanly must not end as one that was killed.
     """
     task = asyncio.ensure_future(main)
+    ignore_reload()
     _take_signals(task.cancel)
     try:
         await task
@@ -87,19 +73,35 @@ async def until_told_to_stop(main: Coroutine[Any, Any, None]) -> None:
         _ignore_signals()
 
 
+def on_reload(act: Callable[[], object]) -> None:
+    """Call `act` for each SIGHUP from now on, in the main thread alone; at the end it does nothing again."""
+    if _in_main_thread():
+        asyncio.get_running_loop().add_signal_handler(_RELOAD, act)
+
+
+def ignore_reload() -> None:
+    """SIGHUP does nothing: for the time before there is something to reload."""
+    if _in_main_thread():
+        asyncio.get_running_loop().remove_signal_handler(_RELOAD)
+        signal.signal(_RELOAD, signal.SIG_IGN)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
 def _take_signals(act: Callable[[], object]) -> None:
-    """Call `act` for a signal from now on, in the main thread alone. One that `nohup` has set aside stays so."""
-    if threading.current_thread() is threading.main_thread():
+    """Call `act` for a signal to stop from now on, in the main thread alone."""
+    if _in_main_thread():
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, act)
+        for number in _STOP:
+            loop.add_signal_handler(number, act)
 
 
 def _ignore_signals() -> None:
-    if threading.current_thread() is threading.main_thread():
+    if _in_main_thread():
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        for number in (*_STOP, _RELOAD):
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
 
@@ -108,20 +110,21 @@ async def serve(
     app: ASGIApp,
     *,
     listen: socket.socket,
-    tls: ssl.SSLContext,
+    tls: CurrentTLS | None,
     on_ready: OnReady,
-    on_stop: Callable[[], None] | None = None,
     shutdown_grace_s: int = GRACE_S,
     stop: asyncio.Event | None = None,
     limits: ConnectionLimits | None = None,
-    measures: ConnectionMeasures | None = None,
+    proxies: Proxies = NO_PROXIES,
+    on_stopping: OnStopping = _nobody,
 ) -> None:
-    """Serve `app` over TLS on `listen` (from `bind`) until SIGINT, SIGTERM, SIGHUP or `stop`.
+    """Serve `app` on `listen` (from `bind`) until SIGINT, SIGTERM or `stop`.
 
-    `on_ready` gets the address once connections are accepted. `on_stop` is called when the end begins: no new
-    connections, requests in flight finish within `shutdown_grace_s`; a second signal does not wait. Signals are taken
-    in the main thread only. Without `limits` of connections the limit of open files is raised, and gives them.
-    `measures` counts connections.
+    `tls` is asked for each connection; None serves plain HTTP, for a proxy on this machine. `proxies` are many
+    callers each, so they have no share of the connections. `on_ready` gets the address once connections are accepted.
+    Then `on_stopping`: no new connections, requests in flight finish
+    within `shutdown_grace_s`; a second signal does not wait. Signals are taken in the main thread only. Without
+    `limits` of connections the limit of open files is raised, and gives them.
     Raises `UnavailableError` when the app's lifespan does not start; its own event in the log says why.
     """
     config = uvicorn.Config(
@@ -139,9 +142,9 @@ async def serve(
     )
     asyncio.get_running_loop().set_exception_handler(_log_exception)
     limits = limits or ConnectionLimits.of_process()
-    server = _Server(config, listen, tls, on_ready, stop, places=Places(limits, measures))
-    server.on_stop = on_stop
-    await server.serve()
+    await _Server(
+        config, listen, tls, on_ready, stop, limits=limits, proxies=proxies, on_stopping=on_stopping
+    ).serve()
 
 
 class _Server(uvicorn.Server):
@@ -151,16 +154,17 @@ class _Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         listen: socket.socket,
-        tls: ssl.SSLContext,
+        tls: CurrentTLS | None,
         on_ready: OnReady,
         stop: asyncio.Event | None,
         *,
-        places: Places,
+        limits: ConnectionLimits,
+        proxies: Proxies,
+        on_stopping: OnStopping,
     ) -> None:
         super().__init__(config)
         self._listen, self._tls, self._on_ready, self._stop = listen, tls, on_ready, stop
-        self._places = places
-        self.on_stop: Callable[[], None] | None = None
+        self._places, self._proxies, self._on_stopping = Places(limits), proxies, on_stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         del sockets
@@ -168,12 +172,17 @@ class _Server(uvicorn.Server):
         if self.lifespan.should_exit:
             self._listen.close()
             raise UnavailableError("the server did not start")
-        listener = Listener(self._listen, tls=self._tls, places=self._places, make=self._make_protocol)
+        listener = Listener(
+            self._listen,
+            tls=self._tls,
+            places=self._places,
+            make=self._make_protocol,
+            proxies=self._proxies,
+        )
         listener.open()
         self.servers = [cast("asyncio.Server", listener)]  # as far as uvicorn uses one
         self.started = True
-        host, port = self._listen.getsockname()[:2]
-        self._on_ready((host, port))
+        self._on_ready(address_of(self._listen))
 
     def _make_protocol(self, place: Place) -> HTTPProtocol:
         return HTTPProtocol(
@@ -190,8 +199,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn's, and then whatever is left: callers of cancelled requests, and everybody on a second signal."""
-        if self.on_stop is not None:
-            self.on_stop()
+        self._on_stopping()
         await super().shutdown(sockets)
         ends = asyncio.get_running_loop().time() + (0 if self.force_exit else _GOODBYE_S)
         while self.server_state.connections and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110  # they leave without a word

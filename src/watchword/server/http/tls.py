@@ -25,20 +25,12 @@ def make_tls_context(chain_pem: bytes, key_pem: Secret) -> ssl.SSLContext:
     context.set_ciphers(_TLS12_CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
-    load_certificate(context, chain_pem, key_pem)
-    return context
-
-
-def load_certificate(context: ssl.SSLContext, chain_pem: bytes, key_pem: Secret) -> None:
-    """Serve this certificate from the next handshake on; connections that are open keep theirs.
-
-    Raises `InvalidConfigError` when certificate and key do not load or do not belong together.
-    """
     with _readable(chain_pem.rstrip() + b"\n" + key_pem.reveal()) as path:
         try:
             context.load_cert_chain(path, password=_no_password)
         except (ssl.SSLError, ValueError):
             raise InvalidConfigError("the server's certificate and key do not load") from None
+    return context
 
 
 def _no_password() -> NoReturn:

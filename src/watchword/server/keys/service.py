@@ -43,6 +43,10 @@ async def _nobody(_data: DataKeys) -> None:
     return
 
 
+def _no_more() -> None:
+    return
+
+
 class KeyService:
     """One per process. Reads are from memory; `tick` and `reload_if_changed` keep that memory true."""
 
@@ -65,6 +69,8 @@ class KeyService:
         self._read_at = clock.monotonic()
         self._root: RootKey | None = None
         self._served: Issued | None = None
+        self.on_new_tls: Callable[[], None] = _no_more
+        """Called when the certificate is another than `server_tls` gave last."""
         self._live: LiveKeys
 
     @classmethod
@@ -189,7 +195,7 @@ class KeyService:
     async def tick(self) -> bool:
         """Once a minute: see other nodes' changes, then do what time asks for.
 
-        True if TLS has to be loaded again: the certificate is another than `server_tls` gave last.
+        True if the TLS certificate is another than `server_tls` gave last.
         """
         await self.reload_if_changed()
         await self._keep_up(issuer=self._live.stored.issuer)
@@ -222,6 +228,10 @@ class KeyService:
         if use.startswith(_DATA_PREFIX):
             return await self._rotate_data(use.removeprefix(_DATA_PREFIX), by)
         if use == "tls":
+            if not self._names:
+                raise ConflictError(
+                    "TLS is not of our own CA here: put a new certificate in place, and reload"
+                )
             return await self._change(
                 lambda live, now: self._changes.renew_tls(live, self._names, now=now), by
             )
@@ -345,3 +355,5 @@ class KeyService:
         self._root = root
         if added:
             await self._ready(self.data)
+        if self._served is not None and self._tls() != self._served:
+            self.on_new_tls()

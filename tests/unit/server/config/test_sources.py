@@ -11,7 +11,18 @@ import pytest
 from watchword.crypto.passwords import ServerHash
 from watchword.errors import InvalidConfigError
 from watchword.server.accounts.model import RegistrationMode
-from watchword.server.config import FIELDS, Config, Listen, LogFormat, find_data_directory, load, load_config
+from watchword.server.config import (
+    FIELDS,
+    Config,
+    Listen,
+    LogFormat,
+    ProxiesConfig,
+    SocketConfig,
+    UnixListen,
+    find_data_directory,
+    load,
+    load_config,
+)
 from watchword.testing import components
 
 
@@ -43,9 +54,9 @@ def test_a_flag_wins_over_a_variable_over_the_file_over_the_default(tmp_path):
     file = write(tmp_path / "w.toml", 'listen = "127.0.0.1:1"\nregistration = "closed"\n')
     environ = {"WATCHWORD_LISTEN": "127.0.0.1:2", "WATCHWORD_DATA": str(tmp_path)}
     flags = {"listen": "127.0.0.1:3"}
-    assert load_config(environ={}, file=file).listen.port == 1
-    assert load_config(environ=environ, file=file).listen.port == 2
-    assert load_config(environ=environ, file=file, flags=flags).listen.port == 3
+    assert load_config(environ={}, file=file).listen == Listen("127.0.0.1", 1)
+    assert load_config(environ=environ, file=file).listen == Listen("127.0.0.1", 2)
+    assert load_config(environ=environ, file=file, flags=flags).listen == Listen("127.0.0.1", 3)
     assert load_config(environ=environ, file=file, flags=flags).registration is RegistrationMode.CLOSED
     assert load_config(environ=environ, flags=flags).registration is RegistrationMode.OPEN
 
@@ -76,6 +87,33 @@ def test_a_relative_path_in_a_file_starts_at_the_file(tmp_path, monkeypatch):
     assert load_config(environ={}, flags={"data": "state"}).data == tmp_path / "state"
 
 
+OF_A_PROXY = {"socket.mode", "socket.group", "proxies", "proxy_header"}
+
+
+def test_every_setting_of_a_proxy_can_be_given_in_the_file_and_by_its_variable(tmp_path):
+    texts = {
+        "listen": "unix:/run/watchword/http.sock",
+        "origin": "https://id.example.org",
+        "tls.mode": "off",
+        "socket.mode": "600",
+        "socket.group": "www-data",
+        "proxies": "unix",
+        "proxy_header": "X-Real-IP",
+    }
+    assert set(texts) > OF_A_PROXY
+    environ = {field.variable: texts[field.key] for field in FIELDS if field.key in texts}
+    lines = [f'listen = "{texts["listen"]}"', 'origin = "https://id.example.org"', 'proxies = ["unix"]']
+    lines += ['proxy_header = "X-Real-IP"', "[tls]", 'mode = "off"', "[socket]", 'mode = "600"']
+    lines += ['group = "www-data"']
+    by_file = load_config(environ={}, file=write(tmp_path / "w.toml", "\n".join(lines)))
+    by_variable = load_config(environ=environ)
+    for name in ("listen", "origin", "socket", "proxies", "tls"):
+        assert getattr(by_variable, name) == getattr(by_file, name)
+    assert by_file.socket == SocketConfig(mode=0o600, group="www-data")
+    assert by_file.proxies == ProxiesConfig(places=("unix",), header="X-Real-IP")
+    assert by_file.listen == UnixListen(Path("/run/watchword/http.sock"))
+
+
 def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
     texts = {
         "data": str(tmp_path),
@@ -90,18 +128,23 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
         "log.format": "json",
         "limits.costly_at_once": "3",
         "limits.costly_waiting": "4",
-        "metrics.listen": "127.0.0.1:9464",
         "shutdown_grace_s": "5",
+        "tls.mode": "files",
+        "tls.certificate": str(tmp_path / "chain.pem"),
+        "tls.key": str(tmp_path / "key.pem"),
+        "tls.key_password_file": str(tmp_path / "password"),
     }
-    assert set(texts) == {field.key for field in FIELDS}
-    environ = {field.variable: texts[field.key] for field in FIELDS}
+    assert set(texts) == {field.key for field in FIELDS if field.key not in OF_A_PROXY}
+    environ = {field.variable: texts[field.key] for field in FIELDS if field.key in texts}
     by_variable = load_config(environ=environ)
     lines = ["data = " + repr(texts["data"])]
     lines += ['listen = "[::1]:1"', 'origin = "https://id.example.org"', 'database = "postgresql://u@h/d"']
     lines += ['hosts = ["a.example", "b.example:8443"]', f'root_key_file = "{texts["root_key_file"]}"']
     lines += ['registration = "closed"', "shutdown_grace_s = 5", "[passwords]", 'server_hash = "bcrypt"']
     lines += ["[log]", 'level = "debug"', 'format = "json"', "[limits]", "costly_at_once = 3"]
-    lines += ["costly_waiting = 4", "[metrics]", 'listen = "127.0.0.1:9464"']
+    lines += ["costly_waiting = 4"]
+    lines += ["[tls]", 'mode = "files"', 'certificate = "chain.pem"', 'key = "key.pem"']
+    lines += ['key_password_file = "password"']
     by_file = load_config(environ={}, file=write(tmp_path / "w.toml", "\n".join(lines)))
     for name in (
         "data",
@@ -113,6 +156,7 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
         "passwords",
         "log",
         "limits",
+        "tls",
     ):
         assert getattr(by_variable, name) == getattr(by_file, name)
     assert by_variable.database is not None

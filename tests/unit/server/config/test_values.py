@@ -21,7 +21,7 @@ from watchword.server.config.model import DatabaseURL, Listen
 )
 def test_an_address_to_listen_on_is_an_ip_address_or_localhost_and_a_port(text, host, port):
     found = parse.parse_listen(text)
-    assert (found.host, found.port) == (host, port)
+    assert found == Listen(host, port)
     assert parse.parse_listen(str(found)) == found
 
 

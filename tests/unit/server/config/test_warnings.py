@@ -4,6 +4,7 @@ import hashlib
 import ssl
 from pathlib import Path
 
+from watchword.core.clock import SystemClock
 from watchword.server.config import find_warnings, load_config
 from watchword.server.config.warnings import tls_is_hybrid
 
@@ -11,7 +12,7 @@ from watchword.server.config.warnings import tls_is_hybrid
 def warnings(tmp_path: Path, **variables: str) -> str:
     environ = {f"WATCHWORD_{name}": value for name, value in variables.items()}
     config = load_config(environ=dict(environ), flags={"data": str(tmp_path)})
-    return "\n".join(find_warnings(config, environ))
+    return "\n".join(find_warnings(config, environ, now=SystemClock().now()))
 
 
 def test_open_registration_beyond_loopback_is_warned_of(tmp_path):

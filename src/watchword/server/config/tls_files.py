@@ -1,0 +1,115 @@
+"""The certificate and key of `tls.mode = "files"`: read, and refused as a whole unless callers can use them."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from watchword.core.clock import Instant
+from watchword.core.secret import Secret
+from watchword.crypto.served_certificate import Chain, ServerKey, encode_key, key_fits, read_key
+from watchword.errors import InvalidConfigError
+from watchword.server.config.model import Config, TLSMode
+from watchword.server.config.problems import ConfigProblem, InvalidSettingsError
+
+MAX_SIZE: Final = 1 << 17
+"""Bytes of a file: a chain of eight large certificates has 20 thousand."""
+_OTHERS: Final = 0o027
+"""What others may do with a secret file is nothing; its group may read it, as Debian's ssl-cert does."""
+CERTIFICATE: Final = "tls.certificate"
+KEY: Final = "tls.key"
+PASSWORD: Final = "tls.key_password_file"  # noqa: S105  # the name of a setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TLSFiles:
+    chain: Chain
+    key: Secret
+    """Unencrypted PEM."""
+
+
+def read_tls_files(config: Config, *, now: Instant) -> TLSFiles:
+    """Raises `InvalidSettingsError` with everything that is wrong with them."""
+    problems: list[ConfigProblem] = []
+    chain = _read_chain(config.tls.certificate, problems)
+    key = _read_key(config.tls.key, config.tls.key_password_file, problems)
+    if chain is not None:
+        host = urlsplit(config.resolve_origin(0)).hostname or ""
+        problems += [
+            _problem(CERTIFICATE, config.tls.certificate, text)
+            for text in chain.find_problems(host=host, now=now)
+        ]
+    if chain is not None and key is not None and not key_fits(key, chain):
+        problems.append(
+            _problem(KEY, config.tls.key, f"does not belong to the certificate in {config.tls.certificate}")
+        )
+    if problems or chain is None or key is None:
+        raise InvalidSettingsError(problems)
+    return TLSFiles(chain=chain, key=encode_key(key))
+
+
+def tls_file_warnings(config: Config, *, now: Instant) -> Iterator[str]:
+    """For files that were found good."""
+    if config.tls.mode is TLSMode.FILES:
+        hosts = [urlsplit(f"//{name}").hostname or name for name in config.hosts]
+        for text in read_tls_files(config, now=now).chain.find_warnings(hosts=hosts, now=now):
+            yield f"{CERTIFICATE}: {config.tls.certificate} {text}"
+
+
+def _problem(key: str, path: Path | None, text: str) -> ConfigProblem:
+    return ConfigProblem(key=key, place=str(path), detail=text)
+
+
+def _read_chain(path: Path | None, problems: list[ConfigProblem]) -> Chain | None:
+    try:
+        return Chain.from_pem(_read(path, secret=False))
+    except InvalidConfigError as error:
+        problems.append(_problem(CERTIFICATE, path, error.detail))
+        return None
+
+
+def _read_key(
+    path: Path | None, password_file: Path | None, problems: list[ConfigProblem]
+) -> ServerKey | None:
+    try:
+        password = _read_password(password_file) if password_file else None
+    except InvalidConfigError as error:
+        problems.append(_problem(PASSWORD, password_file, error.detail))
+        return None
+    try:
+        return read_key(Secret(_read(path, secret=True)), password)
+    except InvalidConfigError as error:
+        problems.append(_problem(KEY, path, error.detail))
+        return None
+
+
+def _read_password(path: Path) -> Secret:
+    line = _read(path, secret=True).partition(b"\n")[0].removesuffix(b"\r")
+    if not line:
+        raise InvalidConfigError("has no password on its first line")
+    return Secret(line)
+
+
+def _read(path: Path | None, *, secret: bool) -> bytes:
+    """Raises `InvalidConfigError` with a phrase that the file's name stands before."""
+    if path is None:
+        raise InvalidConfigError("is missing")
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe must not hold us up
+        with open(handle, "rb") as file:  # noqa: PTH123  # a descriptor has no Path
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise InvalidConfigError("is not a file")
+            if secret and status.st_mode & _OTHERS:
+                raise InvalidConfigError(
+                    f"can be used by others: run “chmod 600 {path}”; if it was ever so, make a new key"
+                )
+            content = file.read(MAX_SIZE + 1)
+    except OSError as error:
+        raise InvalidConfigError(f"cannot be read: {error.strerror}") from None
+    if len(content) > MAX_SIZE:
+        raise InvalidConfigError(f"is longer than {MAX_SIZE} bytes")
+    return content
