@@ -39,6 +39,8 @@ class WatchwordError(Exception):
     """The root of our errors. Its text may be shown to the peer; causes and notes stay in our logs."""
 
     code: ClassVar[ErrorCode] = ErrorCode.INTERNAL
+    request_id: str | None = None
+    """The id under which the server's log and audit trail have the request, where it told one: for its operator."""
 
     @property
     def detail(self) -> str:
@@ -99,6 +101,14 @@ class UnauthenticatedError(WatchwordError):
     def __init__(self, reason: str) -> None:
         super().__init__()
         self.reason = reason
+
+
+class SignInNeededError(UnauthenticatedError):
+    """Nobody is signed in on this client, or not any more; `detail` says what to do."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("client")
+        self.args = (detail,)
 
 
 class ForbiddenError(WatchwordError):

@@ -26,8 +26,6 @@ from tests.kits.world import make_config, open_world
 from watchword.cli.main import make_app
 from watchword.client.flows import account, api
 from watchword.client.flows.account import DeviceKeys, NewAccount
-from watchword.client.transport import Transport
-from watchword.client.trust import trust_by_file
 from watchword.client.vault import VaultFile
 from watchword.core.clock import SystemClock
 from watchword.core.encoding import decode_json
@@ -96,10 +94,7 @@ def use_the_command_line(server: RunningServer, home: Path, canaries: Canaries) 
 
 
 def read_vault(server: RunningServer, home: Path, password: str, canaries: Canaries) -> None:
-    trusted = trust_by_file(server.origin, server.ca)
-    transport = Transport(trusted.server, trusted.root_pem)
-    vault = VaultFile(home, SystemEntropy()).open(prepare(password), transport.stretch)
-    transport.close()
+    vault = VaultFile(home, SystemEntropy()).open(prepare(password))
     for name in ("SIGNING_KEY", "MESSAGE_SIGNING_KEY", "SEALING_KEY", "CLIENT_KEY"):
         canaries.add_text(name.lower(), vault.get(f"WATCHWORD_{name}"))
     for name in ("SIGN_IN_TOKEN", "ACCESS_TOKEN"):

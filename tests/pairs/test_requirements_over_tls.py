@@ -93,16 +93,16 @@ def test_req_P7_the_tokens_of_the_vault_are_what_the_client_uses(place: Place) -
     with place.client() as client:
         vault = client.open_vault(password)
         before = dict(vault.entries)
-        me = client.who_am_i(password)
+        me = client.who_am_i()
         assert (me.session, me.device) == (before["WATCHWORD_SESSION"], before["WATCHWORD_DEVICE"])
-        assert client.bearer_token(password, APP).access_token not in vault.entries.values()
+        assert client.token(APP).access_token not in vault.entries.values()
         assert vault.entries == before  # no login was needed
         changed = before["WATCHWORD_ACCESS_TOKEN"][:-4] + "AAAA"
         vault.put({"WATCHWORD_ACCESS_TOKEN": changed})  # in memory alone
         vault_file = place.home / "vault"
         kept = vault_file.read_bytes()
         with pytest.raises(UnauthenticatedError):
-            client.who_am_i(password)
+            client.who_am_i()
         vault_file.write_bytes(kept)
 
 
@@ -133,8 +133,8 @@ def tokens(place: Place) -> dict[str, str]:
     with place.client() as client:
         vault = client.open_vault(password)
         return {
-            "good": client.bearer_token(password, APP).access_token,
-            "other": client.bearer_token(password, "https://other.example").access_token,
+            "good": client.token(APP).access_token,
+            "other": client.token("https://other.example").access_token,
             "own": vault.get("WATCHWORD_ACCESS_TOKEN"),
             "sign_in": vault.get("WATCHWORD_SIGN_IN_TOKEN"),
         }

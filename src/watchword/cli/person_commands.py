@@ -155,7 +155,7 @@ def login(
             chosen = identifier or _ask("Username or e-mail")
             with new_client(trust, folder) as client:
                 password = prepared(passwords.read(f"Password of {chosen}"))
-                account = client.log_in(chosen, password, device_name=device_name())
+                account = client.log_in(chosen, password, device_name=device_name(), new_device=True)
     except RefusedError:
         raise ToldRefusalError("name or password not accepted") from None
     if as_json:
@@ -178,7 +178,7 @@ def whoami(
       watchword whoami --json
     """
     with _signed_in(home, password_stdin, server, ca) as session:
-        answer = session.run(lambda client, password: client.who_am_i(password))
+        answer = session.run(lambda client: client.who_am_i())
     if as_json:
         print_json(_plain(answer))
         return
@@ -212,7 +212,7 @@ def token(
     """
     del bearer  # scripts may say it today; once tokens are bound to devices, it chooses
     with _signed_in(home, password_stdin, server, ca) as session:
-        answer = session.run(lambda client, password: client.bearer_token(password, url))
+        answer = session.run(lambda client: client.token(url))
     if as_json:
         print_json(_plain(answer))
     else:
@@ -233,7 +233,7 @@ def sessions(
       watchword sessions
     """
     with _signed_in(home, password_stdin, server, ca) as session:
-        answer = session.run(lambda client, password: client.list_sessions(password))
+        answer = session.run(lambda client: client.list_sessions())
     if as_json:
         print_json(_plain(answer))
         return
@@ -270,7 +270,7 @@ def passwd(
     """
     with _signed_in(home, password_stdin, server, ca) as session:
         new = session.passwords.read_new("New password")
-        session.run(lambda client, password: client.change_password(password, new))
+        session.run(lambda client: client.change_password(new))
     if as_json:
         print_json({"changed": True})
     else:
@@ -298,9 +298,7 @@ def logout(
     if everywhere and session_id is not None:
         raise InvalidConfigError("--all and --session do not go together")
     with _signed_in(home, password_stdin, server, ca) as session:
-        session.run(
-            lambda client, password: client.log_out(password, everywhere=everywhere, session=session_id)
-        )
+        session.run(lambda client: client.log_out(everywhere=everywhere, session=session_id))
     if as_json:
         print_json({"ended": "all" if everywhere else session_id or "this"})
     else:
@@ -388,13 +386,12 @@ class _SignedIn:
 
     client: "Client"
     owner: "Owner"
-    password: "Secret"
     passwords: Passwords
 
-    def run(self, work: Callable[["Client", "Secret"], T]) -> T:
+    def run(self, work: Callable[["Client"], T]) -> T:
         """Run a call; say in words what a refusal means here."""
         try:
-            return work(self.client, self.password)
+            return work(self.client)
         except UnauthenticatedError:
             raise ToldRefusalError("you are not signed in (any more): run `watchword login`") from None
         except NotFoundError:
@@ -412,4 +409,4 @@ def _signed_in(
         owner = client.file.owner()
         password = prepared(passwords.read(f"Password of {owner.username}"))
         client.open_vault(password)
-        yield _SignedIn(client=client, owner=owner, password=password, passwords=passwords)
+        yield _SignedIn(client=client, owner=owner, passwords=passwords)

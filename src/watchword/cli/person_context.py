@@ -131,8 +131,9 @@ def device_name() -> str:
 def new_client(trust: Trust, home: Path) -> "Iterator[Client]":
     """A client without a vault: for registering and the first login."""
     from watchword.client.client import Client
+    from watchword.client.opening import ClientSettings
 
-    with Client(find_trust(trust), home, progress=with_spinner) as client:
+    with Client(find_trust(trust), home, settings=ClientSettings(progress=with_spinner)) as client:
         yield client
 
 
@@ -143,6 +144,7 @@ def vault_client(home: Path, server: str | None, ca: Path | None) -> "Iterator[C
     Another server or root than the vault's is refused: `--server` and `--ca` choose at registration and first login.
     """
     from watchword.client.client import Client
+    from watchword.client.opening import ClientSettings
     from watchword.client.trust import TrustedServer, trust_by_file
 
     file = vault_of(home)
@@ -156,7 +158,7 @@ def vault_client(home: Path, server: str | None, ca: Path | None) -> "Iterator[C
     given = trust_by_file(owner.server, ca) if ca is not None else trusted
     if given.pin != trusted.pin:  # compare: fingerprints are public
         raise NotTrustedError(f"{ca} holds another root than the one that the vault here has pinned")
-    with Client(trusted, home, progress=with_spinner) as client:
+    with Client(trusted, home, settings=ClientSettings(progress=with_spinner)) as client:
         yield client
 
 

@@ -3,13 +3,19 @@
 Once for a blocking transport and once for an asynchronous one; the flows themselves are written once.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from typing import TypeVar
 
-from watchword.client.effects import Effect, Flow, Reply, T
 from watchword.errors import WatchwordError
 
+E = TypeVar("E")
+"""What the flow asks for."""
+R = TypeVar("R")
+"""What it is handed."""
+T = TypeVar("T")
 
-def drive(flow: Flow[T], perform: Callable[[Effect], Reply]) -> T:
+
+def drive(flow: Generator[E, R, T], perform: Callable[[E], R]) -> T:
     """What `flow` returns. Raises what it raises; it may catch what `perform` raises."""
     try:
         effect = next(flow)
@@ -23,10 +29,12 @@ def drive(flow: Flow[T], perform: Callable[[Effect], Reply]) -> T:
     except StopIteration as end:
         result: T = end.value
         return result
+    finally:
+        flow.close()
 
 
-async def drive_async(flow: Flow[T], perform: Callable[[Effect], Awaitable[Reply]]) -> T:
-    """As `drive`, where performing waits."""
+async def drive_async(flow: Generator[E, R, T], perform: Callable[[E], Awaitable[R]]) -> T:
+    """As `drive`, where performing waits. Cancelled, it closes the flow where it stands."""
     try:
         effect = next(flow)
         while True:
@@ -39,3 +47,5 @@ async def drive_async(flow: Flow[T], perform: Callable[[Effect], Awaitable[Reply
     except StopIteration as end:
         result: T = end.value
         return result
+    finally:
+        flow.close()

@@ -17,6 +17,8 @@ class Call:
     path: str
     body: Message | None = None
     access_token: Secret | None = None
+    repeatable: bool = False
+    """Whether doing it twice does no more than once: as every GET, and what its protocol says so of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,130 +1,86 @@
-"""The blocking driver of flows: HTTPS through httpx, stretching in this thread, errors as the server named them."""
+"""The blocking driver: HTTPS through httpx, everything else in the calling thread."""
 
-import ssl
+import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import httpx
-import msgspec
 
-from watchword import __version__
+from watchword.client.answers import error_of
+from watchword.client.connecting import Body, app_context, error_in, options, pinned_context
+from watchword.client.deadline import Deadline
 from watchword.client.drive import drive
-from watchword.client.effects import Call, Effect, Flow, Reply, Stretch, T
-from watchword.core.encoding import decode_json
+from watchword.client.settings import Timeouts
+from watchword.client.steps import Send, SessionFlow, Sleep, Step, T, Whole, Work
+from watchword.core.clock import Clock
 from watchword.core.secret import Secret
-from watchword.crypto.passwords import StretchParams, stretch
-from watchword.errors import (
-    BeginAgainError,
-    ErrorCode,
-    MalformedError,
-    NotTrustedError,
-    OverloadedError,
-    RefusedError,
-    TooLargeError,
-    UnauthenticatedError,
-    UnavailableError,
-    UnreachableError,
-    WatchwordError,
-)
 
-MAX_ANSWER: Final = 1 << 20
-TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
-"""Seconds. A login answers in milliseconds; what takes ten seconds will not answer at all."""
+__all__ = ["StretchProgress", "Transport", "error_of", "pinned_context"]
+
 StretchProgress = Callable[[Callable[[], Secret]], Secret]
 """Runs a stretch and shows that something happens."""
-
-
-def pinned_context(root_pem: str) -> ssl.SSLContext:
-    """TLS to a server whose certificate chains to this root alone, by RFC 5280 to the letter, and carries its name.
-
-    A name in the subject is none: those are not bound by what a root may sign for.
-    """
-    context = ssl.create_default_context(cadata=root_pem)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_flags |= ssl.VERIFY_X509_STRICT
-    context.hostname_checks_common_name = False
-    return context
+_HTTP: Final = (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError)
 
 
 class Transport:
-    """One server, reached over TLS under the pinned root alone."""
+    """Performs steps. Connections are kept open for each root; one thread at a time."""
 
-    def __init__(self, server: str, root_pem: str, *, progress: StretchProgress | None = None) -> None:
-        context = pinned_context(root_pem)
-        self._client = httpx.Client(
-            base_url=server,
-            verify=context,
-            timeout=TIMEOUT,
-            follow_redirects=False,
-            trust_env=False,
-            headers={"User-Agent": f"watchword/{__version__}"},
-        )
-        self._progress = progress or (lambda work: work())
+    def __init__(
+        self,
+        *,
+        timeouts: Timeouts,
+        clock: Clock,
+        app_roots: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._timeouts, self._clock, self._app_roots, self._sleep = timeouts, clock, app_roots, sleep
+        self._clients: dict[str, httpx.Client] = {}
 
     def close(self) -> None:
-        self._client.close()
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
 
-    def run(self, flow: Flow[T]) -> T:
-        """Drive `flow` to its end. Raises what it raises, and `UnreachableError`, `NotTrustedError`."""
-        return drive(flow, self._perform)
+    def run(self, flow: SessionFlow[T]) -> T:
+        """Drive `flow` to its end, within the total timeout. Raises what it raises."""
+        deadline = Deadline(self._timeouts, self._clock)
+        return drive(flow, lambda step: self._perform(step, deadline))
 
-    def stretch(self, password: Secret, salt: bytes, params: StretchParams) -> Secret:
-        """`crypto.passwords.stretch`, shown to whoever waits for it."""
-        return self._progress(lambda: stretch(password, salt, params))
+    def _perform(self, step: Step, deadline: Deadline) -> Any:
+        if isinstance(step, Send):
+            return self._send(step, deadline)
+        if isinstance(step, Sleep):
+            return self._sleep(deadline.sleep_for(step.seconds))
+        if isinstance(step, Whole):
+            return drive(step.flow(), lambda inner: self._perform(inner, deadline))
+        return self._work(step, deadline)
 
-    def _perform(self, effect: Effect) -> Reply:
-        if isinstance(effect, Stretch):
-            return self.stretch(effect.password, effect.salt, effect.params)
-        return self._call(effect)
+    @staticmethod
+    def _work(step: Work, deadline: Deadline) -> Any:
+        with deadline.paused():
+            return step.run()
 
-    def _call(self, call: Call) -> bytes:
-        headers = {}
-        if call.access_token is not None:
-            headers["Authorization"] = f"Bearer {call.access_token.reveal().decode()}"
-        content = None
-        if call.body is not None:
-            headers["Content-Type"] = "application/json"
-            content = msgspec.json.encode(call.body)
-        status, body = self._send(call, headers, content)
-        if status >= 300:  # noqa: PLR2004  # HTTP: not a success
-            raise error_of(status, body)
-        return body
-
-    def _send(self, call: Call, headers: dict[str, str], content: bytes | None) -> tuple[int, bytes]:
-        """Status and body of the answer, read up to MAX_ANSWER."""
+    def _send(self, send: Send, deadline: Deadline) -> httpx.Response:
+        body = Body(send.max_answer)
         try:
-            with self._client.stream(call.method, call.path, headers=headers, content=content) as answer:
-                body = b""
-                for chunk in answer.iter_bytes():
-                    body += chunk
-                    if len(body) > MAX_ANSWER:
-                        raise MalformedError("the server's answer is too long")
-                return answer.status_code, body
-        except httpx.ConnectError as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise NotTrustedError(
-                    "the server's certificate is not signed by the root that is pinned for it"
-                ) from error
-            raise UnreachableError(f"no server answers at {self._client.base_url}") from error
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise UnreachableError(f"the connection to {self._client.base_url} failed") from error
+            with self._client(send).stream(
+                send.method,
+                send.url,
+                headers=dict(send.headers),
+                content=send.content,
+                timeout=deadline.for_httpx(),
+            ) as streamed:
+                for chunk in streamed.iter_bytes():
+                    body.add(chunk)
+                    deadline.left()
+                return body.answer_of(streamed)
+        except _HTTP as error:
+            raise error_in(send, error) from error
 
-
-def error_of(status: int, body: bytes) -> WatchwordError:
-    """The error that a problem document names; a bare one for what is no problem document of ours."""
-    try:
-        problem = decode_json(body, max_size=65536)
-        code = ErrorCode(problem["code"])
-        detail = str(problem.get("detail", ""))[:500]
-    except (MalformedError, TooLargeError, KeyError, TypeError, ValueError):
-        return UnavailableError(f"the server answered with status {status} and no problem document")
-    special: dict[ErrorCode, Callable[[], WatchwordError]] = {
-        ErrorCode.REFUSED: lambda: RefusedError("by_server"),
-        ErrorCode.UNAUTHENTICATED: lambda: UnauthenticatedError("by_server"),
-        ErrorCode.BEGIN_AGAIN: BeginAgainError,
-        ErrorCode.OVERLOADED: OverloadedError,
-    }
-    if code in special:
-        return special[code]()
-    kinds = {kind.code: kind for kind in WatchwordError.__subclasses__()}
-    return kinds[code](detail) if code in kinds else WatchwordError(detail)
+    def _client(self, send: Send) -> httpx.Client:
+        key = send.server.root_pem if send.server else ""
+        found = self._clients.get(key)
+        if found is None:
+            context = pinned_context(key) if key else app_context(self._app_roots)
+            found = self._clients[key] = httpx.Client(**options(context))
+        return found

@@ -82,7 +82,7 @@ def trust_on_first_use(server: str, confirm: Confirm) -> TrustedServer:
 
 def fetch_key_document(trusted: TrustedServer, *, clock: Clock, at_least: int) -> Flow[KeyDocument]:
     """The server's keys, signed under the pinned root and no older than what was seen before."""
-    raw = yield from call(Call(method="GET", path=KEYS_PATH))
+    raw = yield from call(Call(method="GET", path=KEYS_PATH, repeatable=True))
     try:
         text = raw.decode("ascii")
     except UnicodeDecodeError:

@@ -2,7 +2,7 @@
 
     with running_server() as server:
         ada = server.register("ada", level=2)          a real account, with a client that is signed in
-        ada.client.bearer_token(…)                     tokens as the server issues them
+        ada.client.get("https://app.example/")           tokens as the server issues them
         server.token("bob", for_="https://app.example", level=5)     tokens without an account, at once
 
 Everything is real: database, keys, sealing, TLS. What is kept lies in a temporary folder, gone at the end.
@@ -23,6 +23,7 @@ import uvloop
 
 from watchword.client.client import Client
 from watchword.client.flows.account import NewAccount
+from watchword.client.opening import ClientSettings
 from watchword.client.trust import TrustedServer, trust_by_file
 from watchword.core.clock import MINUTE
 from watchword.core.entropy import SystemEntropy
@@ -100,9 +101,10 @@ class RunningServer:
         Raises as `Client.register`: `RefusedError` for a name that is taken.
         """
         home, secret = self._folder / "homes" / username, prepare(password)
-        client = self._stack.enter_context(Client(self.trusted, home, clock=self.clock))
+        settings = ClientSettings(clock=self.clock, device_name=f"{username}'s test device")
+        client = self._stack.enter_context(Client(self.trusted, home, password=secret, settings=settings))
         new = NewAccount(username=username, password=secret, email=email)
-        made = client.register(new, device_name=f"{username}'s test device")
+        made = client.register(new)
         if level:
             self.set_level(username, level)
         found = TestAccount(account=made.account, password=secret, home=home, client=client)

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.kits.process import RunningServer
 
 from watchword.client.client import Client
 from watchword.client.flows.account import NewAccount
+from watchword.client.transport import pinned_context
 from watchword.client.trust import KEYS_PATH, trust_by_file
 from watchword.errors import NotTrustedError
 from watchword.protocol.passwords import prepare
@@ -21,7 +23,7 @@ def test_after_a_rotation_no_command_of_this_device_takes_the_document_from_befo
         password = prepare(PASSWORD)
         with Client(trusted, tmp_path / "home") as first:
             first.register(NewAccount(username="anna", password=password), device_name="one")
-            old = first._transport._client.get(KEYS_PATH).content
+            old = httpx.get(server.origin + KEYS_PATH, verify=pinned_context(trusted.root_pem)).content
         with ControlClient.connect(server.data / "control.sock") as control:
             control.call("keys.rotate", {"use": "sealing", "at_once": True})
         with Client(trusted, tmp_path / "home") as second:
@@ -29,6 +31,7 @@ def test_after_a_rotation_no_command_of_this_device_takes_the_document_from_befo
             second.log_in("anna", password, device_name="one")
         with Client(trusted, tmp_path / "home") as third:
             third.open_vault(password)
-            third._transport._send = lambda *_: (200, old)  # type: ignore[method-assign]  # a thief answers
+            thief = httpx.Response(200, content=old)
+            third._transport._send = lambda *_: thief  # type: ignore[method-assign]  # instead of the server
             with pytest.raises(NotTrustedError):
                 third.key_document()

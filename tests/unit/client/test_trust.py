@@ -18,7 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.kits.real_server import real_server
 
 from watchword.client.client import Client
+from watchword.client.effects import Flow
 from watchword.client.flows.account import NewAccount
+from watchword.client.line import Line
+from watchword.client.settings import Retries, Timeouts
+from watchword.client.steps import SessionFlow, Sleep
 from watchword.client.transport import Transport
 from watchword.client.trust import (
     TrustedServer,
@@ -29,6 +33,7 @@ from watchword.client.trust import (
 )
 from watchword.core.clock import SystemClock
 from watchword.crypto.hpke import SealingPrivateKey, Suite
+from watchword.crypto.passwords import stretch
 from watchword.errors import (
     InvalidConfigError,
     KeyUnknownError,
@@ -169,23 +174,30 @@ def test_what_is_no_watchword_server_is_not_trusted(answer: bytes) -> None:
         trust_on_first_use(url, lambda _: True)
 
 
+def over(trusted: TrustedServer, flow: Flow[KeyDocument]) -> KeyDocument:
+    """What `flow` gives over TLS to this server."""
+    line = Line(trusted=trusted, retries=Retries(), entropy=SeededEntropy(), stretch=stretch)
+    transport = Transport(timeouts=Timeouts(), clock=SystemClock())
+    try:
+        return transport.run(line.run(flow))
+    finally:
+        transport.close()
+
+
 def test_tls_must_lead_to_the_pinned_root(server: Running) -> None:
-    transport = Transport(server.url, other_root())
     trusted = TrustedServer(server=server.url, root_pem=other_root())
     with pytest.raises(NotTrustedError, match="pinned"):
-        transport.run(fetch_key_document(trusted, clock=SystemClock(), at_least=1))
-    transport.close()
+        over(trusted, fetch_key_document(trusted, clock=SystemClock(), at_least=1))
 
 
 def test_a_key_document_under_another_root_or_older_than_the_last_is_refused(server: Running) -> None:
-    transport = Transport(server.url, server.trusted.root_pem)
-    document = transport.run(fetch_key_document(server.trusted, clock=SystemClock(), at_least=1))
+    mine = server.trusted
+    document = over(mine, fetch_key_document(mine, clock=SystemClock(), at_least=1))
     with pytest.raises(NotTrustedError, match="older"):
-        transport.run(fetch_key_document(server.trusted, clock=SystemClock(), at_least=document.number + 1))
+        over(mine, fetch_key_document(mine, clock=SystemClock(), at_least=document.number + 1))
     other = TrustedServer(server=server.url, root_pem=other_root())
     with pytest.raises(NotTrustedError):
-        transport.run(fetch_key_document(other, clock=SystemClock(), at_least=1))
-    transport.close()
+        over(mine, fetch_key_document(other, clock=SystemClock(), at_least=1))
 
 
 def stale(document: KeyDocument) -> KeyDocument:
@@ -208,10 +220,10 @@ def home(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_key_that_is_gone_is_fetched_anew_once(server: Running, home: Path) -> None:
     with Client(server.trusted, home) as client:
         client.open_vault(PASSWORD)
-        client._document = stale(client.key_document())
+        client._session._document = stale(client.key_document())
         assert client.log_in("anna", PASSWORD, device_name="laptop").username == "anna"
-        assert client._document is not None
-        assert client._document.sealing[0].kid != "gone"
+        assert client._session._document is not None
+        assert client._session._document.sealing[0].kid != "gone"
 
 
 def test_a_key_that_stays_unknown_is_an_error(
@@ -222,11 +234,12 @@ def test_a_key_that_stays_unknown_is_an_error(
         wrong = stale(client.key_document())
         fetched: list[int] = []
 
-        def fetch() -> KeyDocument:
+        def fetch() -> SessionFlow[KeyDocument]:
             fetched.append(1)
+            yield Sleep(seconds=0)
             return wrong
 
-        monkeypatch.setattr(client, "_keys", fetch)
+        monkeypatch.setattr(client._session, "_keys", fetch)
         with pytest.raises(KeyUnknownError):
             client.log_in("anna", PASSWORD, device_name="laptop")
         assert len(fetched) == 2
@@ -252,8 +265,8 @@ def test_the_vault_follows_a_new_password(server: Running, tmp_path: Path) -> No
     new = prepare(text)
     with Client(server.trusted, tmp_path) as client:
         client.register(NewAccount(username="bert", password=PASSWORD), device_name="laptop")
-        client.change_password(PASSWORD, text)
-        assert client.who_am_i(new).account.username == "bert"
+        client.change_password(text, password=PASSWORD)
+        assert client.who_am_i().account.username == "bert"
     with Client(server.trusted, tmp_path) as client:
         with pytest.raises(WrongPasswordError):
             client.open_vault(PASSWORD)

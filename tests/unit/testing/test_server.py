@@ -41,9 +41,9 @@ def test_a_server_is_ready_within_its_budget_of_processor_time():
 
 def test_a_registered_account_is_signed_in_with_its_level(server: RunningServer):
     ada = server.register("ada", level=2)
-    answer = ada.client.who_am_i(ada.password)
+    answer = ada.client.who_am_i()
     assert (answer.account.username, answer.account.level, answer.account.id) == ("ada", 2, ada.id)
-    identity = verify(server, ada.client.bearer_token(ada.password, APP).access_token)
+    identity = verify(server, ada.client.token(APP).access_token)
     assert (identity.username, identity.level) == ("ada", 2)
 
 
@@ -90,7 +90,7 @@ def test_a_suspended_account_is_signed_in_no_more(server: RunningServer):
     carl = server.register("carl")
     server.suspend("carl")
     with pytest.raises(UnauthenticatedError):
-        carl.client.who_am_i(carl.password)
+        carl.client.who_am_i()
 
 
 def test_several_servers_at_once_do_not_know_each_other():

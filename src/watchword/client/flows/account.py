@@ -159,6 +159,7 @@ def enrol(
             purpose=Purpose.ENROL,
             reply_key=reply_key,
             prover=Prover(key=keys.signing),
+            repeatable=True,  # docs/protocol/enrol.md, step 12
         )
     )
 

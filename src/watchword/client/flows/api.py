@@ -1,9 +1,11 @@
 """What a signed-in device asks of the server's API."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from watchword.client.effects import Call, Flow, call
 from watchword.core.secret import Secret
+from watchword.errors import MalformedError
 from watchword.protocol.messages import SessionList, TokenAnswer, TokenRequest, WhoAmI
 from watchword.protocol.wire import parse_message
 
@@ -11,12 +13,14 @@ _MAX_ANSWER: Final = 1 << 18
 
 
 def who_am_i(access_token: Secret) -> Flow[WhoAmI]:
-    raw = yield from call(Call(method="GET", path="/api/me", access_token=access_token))
+    raw = yield from call(Call(method="GET", path="/api/me", repeatable=True, access_token=access_token))
     return parse_message(raw, WhoAmI, max_size=_MAX_ANSWER)
 
 
 def list_sessions(access_token: Secret) -> Flow[SessionList]:
-    raw = yield from call(Call(method="GET", path="/api/sessions", access_token=access_token))
+    raw = yield from call(
+        Call(method="GET", path="/api/sessions", repeatable=True, access_token=access_token)
+    )
     return parse_message(raw, SessionList, max_size=_MAX_ANSWER)
 
 
@@ -28,8 +32,10 @@ def end_all_sessions(access_token: Secret) -> Flow[None]:
     yield from call(Call(method="DELETE", path="/api/sessions", access_token=access_token))
 
 
-def bearer_token(access_token: Secret, audience: str) -> Flow[TokenAnswer]:
+def bearer_token(access_token: Secret, audience: str, scopes: Sequence[str] = ()) -> Flow[TokenAnswer]:
     """A token for one app that works for whoever holds it."""
+    if scopes:
+        raise MalformedError("this version asks for no scopes")
     body = TokenRequest(audience=audience, bearer=True)
     raw = yield from call(Call(method="POST", path="/api/tokens", body=body, access_token=access_token))
     return parse_message(raw, TokenAnswer, max_size=_MAX_ANSWER)

@@ -63,6 +63,7 @@ def exchange(
     short_key: str | None = None,
     prover: Prover | None = None,
     access_token: Secret | None = None,
+    repeatable: bool = False,
 ) -> Flow[M]:
     """Seal, send, open. Raises what the server answered, or `UnsealError` for an answer to something else."""
     envelope = seal_envelope(payload, to, purpose, short_key=short_key)
@@ -71,13 +72,15 @@ def exchange(
         device=prover.device_id if prover else None,
         signature=prove_device(prover.key, envelope.digest) if prover else None,
     )
-    raw = yield from call(Call(method="POST", path=path, body=body, access_token=access_token))
+    raw = yield from call(
+        Call(method="POST", path=path, body=body, access_token=access_token, repeatable=repeatable)
+    )
     answer = parse_message(raw, SealedAnswer, max_size=MAX_ANSWER)
     return open_reply(answer.sealed, reply_key.secret, kind, purpose=purpose, request=envelope.digest)
 
 
 def begin(identifier: str, purpose: Purpose, *, to: Recipient, entropy: Entropy) -> Flow[BeginAnswer]:
-    """A short key and how to stretch, for this identifier and purpose."""
+    """A short key and how to stretch, for this identifier and purpose. Changes nothing, so it may be repeated."""
     reply_key = ReplyKey.generate(entropy)
     payload = BeginPayload(purpose=purpose.value, identifier=identifier, reply_key=reply_key.text)  # type: ignore[arg-type]  # the three purposes that have a short key
     return (
@@ -88,6 +91,7 @@ def begin(identifier: str, purpose: Purpose, *, to: Recipient, entropy: Entropy)
             to=to,
             purpose=Purpose.BEGIN,
             reply_key=reply_key,
+            repeatable=True,
         )
     )
 

@@ -1,0 +1,121 @@
+"""From what a caller gives to a session: which server, how it is trusted, where the vault is."""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from watchword.client.password_source import PasswordSource
+from watchword.client.session import Session, Ways
+from watchword.client.settings import Retries, Timeouts
+from watchword.client.transport import StretchProgress
+from watchword.client.trust import TrustedServer, trust_by_file, trust_by_fingerprint
+from watchword.client.vault import StretchFunction, VaultFile
+from watchword.core.clock import Clock, SystemClock
+from watchword.core.entropy import Entropy, SystemEntropy
+from watchword.core.secret import Secret
+from watchword.crypto.passwords import StretchParams, stretch
+from watchword.errors import InvalidConfigError, MalformedError
+from watchword.protocol.tokens import audience_of
+
+MAX_APP_ANSWER = 64 << 20
+"""Bytes of an app's answer, which is read as a whole."""
+Trusting = TrustedServer | Callable[[], TrustedServer]
+"""A server, or a function that finds it (by `AsyncClient` run in a thread)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """Everything that has a default.
+
+    `clock` and `entropy` are the machine's unless a test injects its own; `progress` runs each stretch, which takes
+    about 0.1 s and 64 MiB. `app_ca_file` names the roots that apps' certificates lead to, the system's by default.
+    """
+
+    device_name: str | None = None
+    """What a newly enrolled device is called; the host's name by default."""
+    app_ca_file: Path | None = None
+    max_app_answer: int = MAX_APP_ANSWER
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    retries: Retries = field(default_factory=Retries)
+    progress: StretchProgress | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    entropy: Entropy = field(default_factory=SystemEntropy)
+
+    def app_roots(self) -> str | None:
+        """The text of `app_ca_file`. Raises `InvalidConfigError`."""
+        if self.app_ca_file is None:
+            return None
+        try:
+            return self.app_ca_file.read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidConfigError(f"cannot read the CA file {self.app_ca_file}") from error
+
+
+def make_session(
+    trusting: Trusting,
+    home: Path | str,
+    *,
+    password: PasswordSource | None,
+    username: str | None,
+    settings: ClientSettings,
+) -> Session:
+    find = (lambda: trusting) if isinstance(trusting, TrustedServer) else trusting
+    ways = Ways(
+        clock=settings.clock,
+        entropy=settings.entropy,
+        retries=settings.retries,
+        stretch=_shown(settings.progress),
+    )
+    return Session(
+        find,
+        VaultFile(Path(home), settings.entropy),
+        source=password,
+        username=username,
+        device_name=settings.device_name or socket.gethostname(),
+        ways=ways,
+    )
+
+
+def find_server(
+    home: Path | str, *, server: str | None, ca_file: Path | str | None, fingerprint: str | None
+) -> TrustedServer:
+    """The server of the vault in `home` under the root pinned there; without a vault, as the parameters say.
+
+    Raises:
+        InvalidConfigError: neither says which server or how to trust it, or the vault is of another one.
+        NotTrustedError, UnreachableError: from `fingerprint`, which asks the server itself.
+    """
+    file = VaultFile(Path(home), SystemEntropy())
+    if file.exists():
+        owner = file.owner()
+        if server is not None and _origin(server) not in {owner.server, owner.issuer}:
+            raise InvalidConfigError(f"the vault in {home} is of {owner.username} at {owner.server}")
+        return TrustedServer(server=owner.server, root_pem=owner.root)
+    if server is None:
+        raise InvalidConfigError(f"there is no vault in {home} yet: which server?")
+    if ca_file is not None:
+        return trust_by_file(_origin(server), Path(ca_file))
+    if fingerprint is not None:
+        return trust_by_fingerprint(_origin(server), fingerprint)
+    raise InvalidConfigError(f"how to trust {server}? Give its ca_file, or its fingerprint")
+
+
+def _origin(server: str) -> str:
+    try:
+        origin = audience_of(server)
+    except MalformedError as error:
+        raise InvalidConfigError(f"server: {error.detail}") from None
+    if not origin.startswith("https://"):
+        raise InvalidConfigError("server: it is reached over https")
+    return origin
+
+
+def _shown(progress: StretchProgress | None) -> StretchFunction:
+    if progress is None:
+        return stretch
+
+    def shown(password: Secret, salt: bytes, params: StretchParams) -> Secret:
+        return progress(lambda: stretch(password, salt, params))
+
+    return shown

@@ -1,0 +1,405 @@
+"""The session of a device at a server: opened, renewed, used, ended. Steps only; `Client` and `AsyncClient` drive them.
+
+    no vault --register, log in--> vault with a session --(10 min)--> the same, access token renewed by logging in
+                                         |  log out, or ended by the server
+                                         v
+                                    vault without a session: only `log_in` leads on
+
+Everything that changes the vault happens inside a `Whole`: one at a time, to its end, saved before it is used.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from watchword.client import device
+from watchword.client.effects import Flow
+from watchword.client.flows import account, api
+from watchword.client.flows.account import DeviceKeys, LoggedIn, NewAccount
+from watchword.client.flows.sealed import recipient_of
+from watchword.client.line import Line
+from watchword.client.password_source import PasswordSource, read_password
+from watchword.client.settings import Retries
+from watchword.client.steps import SessionFlow, Whole, Work
+from watchword.client.trust import TrustedServer, fetch_key_document
+from watchword.client.vault import OpenVault, Owner, StretchFunction, VaultFile
+from watchword.core.clock import SECOND, Clock
+from watchword.core.entropy import Entropy
+from watchword.core.secret import Secret
+from watchword.errors import (
+    KeyUnknownError,
+    NotTrustedError,
+    RefusedError,
+    SignInNeededError,
+    UnauthenticatedError,
+)
+from watchword.protocol.chest import RecoveryKey
+from watchword.protocol.envelope import Recipient
+from watchword.protocol.keydocument import KeyDocument, verify_key_document
+from watchword.protocol.messages import AccountBody, SessionGrant
+from watchword.protocol.passwords import check_new
+
+SERVICE: Final = "watchword"
+"""A password is not the name of what it opens."""
+_MARGIN: Final = 5 * SECOND
+"""An access token this close to its end is renewed first."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A new account, on this device; the recovery key is shown once and kept nowhere."""
+
+    account: AccountBody
+    recovery_key: RecoveryKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """What a session is handed: nothing here is looked up."""
+
+    clock: Clock
+    entropy: Entropy
+    retries: Retries
+    stretch: StretchFunction
+
+
+class Session:
+    """`trust` finds the server, once, when it is first needed; `source` is asked for the password when one is."""
+
+    def __init__(
+        self,
+        trust: Callable[[], TrustedServer],
+        file: VaultFile,
+        *,
+        source: PasswordSource | None,
+        username: str | None,
+        device_name: str,
+        ways: Ways,
+    ) -> None:
+        self._trust, self.file, self.ways = trust, file, ways
+        self._source, self._username, self._device_name = source, username, device_name
+        self._known_line: Line | None = None
+        self._document: KeyDocument | None = None
+        self._seen_number = 1
+        self._vault: OpenVault | None = None
+        self.generation = 0
+        """Moves whenever another session, or none, takes the place of the one before."""
+
+    # Opening
+
+    def begin(self) -> SessionFlow[None]:
+        """Open the vault, or log in where there is none yet and a name to do it with; else nothing."""
+        if self._source is not None and (self.file.exists() or self._username is not None):
+            yield from self.opened()
+
+    def opened(self) -> SessionFlow[OpenVault]:
+        """The open vault; opened, or made by a first login, if it is not. Raises `SignInNeededError`."""
+        if self._vault is None:
+            yield Whole(flow=self._open_first)
+        return self._require_vault()
+
+    def open_vault(self, source: PasswordSource | None = None) -> SessionFlow[OpenVault]:
+        """Open it, with `source` from now on if one is given. Raises `WrongPasswordError`, `DamagedError`."""
+
+        def opening() -> SessionFlow[None]:
+            yield from self._open(self._source if source is None else source)
+            self._source = self._source if source is None else source
+
+        yield Whole(flow=opening)
+        return self._require_vault()
+
+    def _open_first(self) -> SessionFlow[None]:
+        if self._vault is not None:
+            return
+        if self.file.exists():
+            yield from self._open(self._source)
+        elif self._username is not None:
+            yield from self._sign_in(self._username, None, self._device_name)
+        else:
+            raise SignInNeededError(f"there is no vault at {self.file.path}: register or log in first")
+
+    def _open(self, source: PasswordSource | None) -> SessionFlow[None]:
+        password = yield from self._password(source)
+        self._vault = yield Work(run=lambda: self.file.open(password, self.ways.stretch))
+
+    def _require_vault(self) -> OpenVault:
+        if self._vault is None:
+            raise SignInNeededError("the vault is not open: open it, or log in")
+        return self._vault
+
+    def _password(self, source: PasswordSource | None) -> SessionFlow[Secret]:
+        chosen = self._source if source is None else source
+        if chosen is None:
+            raise SignInNeededError(
+                "a password is needed to sign in again, and the client was given no way to get one: "
+                "give it `password`, or log in"
+            )
+        password: Secret = yield Work(run=lambda: read_password(chosen))
+        return password
+
+    # Signing in
+
+    def register(self, new: NewAccount, device_name: str | None) -> SessionFlow[Registered]:
+        def registering() -> SessionFlow[Registered]:
+            recovery = RecoveryKey.generate(self.ways.entropy)
+            answer = yield from self._sealed(
+                lambda to: account.register(new, recovery, to=to, entropy=self.ways.entropy)
+            )
+            yield from self._enrol(answer.temporary_token, new.password, device_name)
+            return Registered(account=answer.account, recovery_key=recovery)
+
+        registered: Registered = yield Whole(flow=registering)
+        return registered
+
+    def log_in(
+        self,
+        identifier: str | None,
+        source: PasswordSource | None,
+        device_name: str | None,
+        *,
+        new_device: bool,
+    ) -> SessionFlow[AccountBody]:
+        def signing_in() -> SessionFlow[AccountBody]:
+            if self._vault is None and not new_device and self.file.exists():
+                yield from self._open(source)
+            return (yield from self._sign_in(identifier, source, device_name))
+
+        found: AccountBody = yield Whole(flow=signing_in)
+        return found
+
+    def _sign_in(
+        self, identifier: str | None, source: PasswordSource | None, device_name: str | None
+    ) -> SessionFlow[AccountBody]:
+        """On the device in the open vault, or else by enrolling this one."""
+        name = identifier or (self._vault.owner.username if self._vault else self._username)
+        if name is None:
+            raise SignInNeededError("whose account? Give the name to log in with")
+        password = yield from self._password(source)
+        answer = (yield from self._prove(name, password)).answer
+        if answer.temporary_token is not None:
+            yield from self._enrol(answer.temporary_token, password, device_name)
+        if source is not None and self._source is not None:
+            self._source = source  # the newer one: the password may have been changed elsewhere
+        return answer.account
+
+    def _prove(self, identifier: str, password: Secret) -> SessionFlow[LoggedIn]:
+        """Log in with whatever proves this device; a grant is in the vault, on disk, before this returns."""
+        prover = device.prover_of(self._vault) if self._vault else None
+        logged_in = yield from self._sealed(
+            lambda to: account.log_in(identifier, password, to=to, entropy=self.ways.entropy, prover=prover)
+        )
+        if logged_in.answer.grant is not None:
+            yield from self._keep(logged_in.answer.grant, password)
+        return logged_in
+
+    def _keep(self, grant: SessionGrant, password: Secret) -> SessionFlow[None]:
+        vault = self._require_vault()
+        vault.put(device.session_entries(grant))
+        self.generation += 1
+        if (
+            grant.seed_version != vault.owner.password_version
+        ):  # it was changed elsewhere: seal with the new one
+            owner = replace(vault.owner, password_version=grant.seed_version)
+            yield from self._create(owner, dict(vault.entries), password)
+        else:
+            yield from self._save(vault)
+
+    def _enrol(self, credential: str, password: Secret, device_name: str | None) -> SessionFlow[None]:
+        keys = DeviceKeys.generate(self.ways.entropy)
+        name = device_name or self._device_name
+        answer = yield from self._sealed(
+            lambda to: account.enrol(credential, name, keys, to=to, entropy=self.ways.entropy)
+        )
+        trusted = (yield from self._line()).trusted
+        document = verify_key_document(
+            answer.key_document, pin=trusted.pin, now=self.ways.clock.now(), at_least=self._number()
+        )
+        owner, entries = device.new_vault(
+            answer,
+            keys,
+            server=trusted.server,
+            issuer=document.issuer,
+            root_pem=trusted.root_pem,
+            number=document.number,
+        )
+        self.generation += 1
+        yield from self._create(owner, dict(entries), password)
+
+    def change_password(self, new_text: str, source: PasswordSource | None) -> SessionFlow[None]:
+        """Change it, and seal the vault with the new one."""
+
+        def changing() -> SessionFlow[None]:
+            vault = self._require_vault()
+            logged_in = yield from self._prove(vault.owner.username, (yield from self._password(source)))
+            yield from self._change(logged_in, new_text)
+
+        yield from self.opened()
+        yield Whole(flow=changing)
+
+    def _change(self, logged_in: LoggedIn, new_text: str) -> SessionFlow[None]:
+        vault = self._require_vault()
+        name, email = vault.owner.username, logged_in.answer.account.email
+        new = check_new(new_text, username=name, email=email, service=SERVICE)
+        answer = yield from self._sealed(
+            lambda to: account.change_password(logged_in, name, new, to=to, entropy=self.ways.entropy)
+        )
+        entries = {
+            **vault.entries,
+            "WATCHWORD_CLIENT_KEY": answer.client_key,
+            "WATCHWORD_SEED_VERSION": str(answer.seed_version),
+        }
+        yield from self._create(replace(vault.owner, password_version=answer.seed_version), entries, new)
+        if isinstance(self._source, Secret):  # a file or a function is its owner's to change
+            self._source = new
+
+    # Using the session
+
+    def call(self, flow: Callable[[Secret], Flow[T]]) -> SessionFlow[T]:
+        """Run a call of the API with a live access token; without one left, log in again first."""
+        token = yield from self._live_token()
+        line = yield from self._line()
+        try:
+            return (yield from line.run(flow(token)))
+        except UnauthenticatedError as error:
+            newer = self._newer_than(token)
+            if newer is None:
+                yield Whole(flow=lambda: self._forget(token))
+                raise _ended(error) from error
+        return (yield from line.run(flow(newer)))  # another task has signed in meanwhile
+
+    def call_alone(self, flow: Callable[[Secret], Flow[T]]) -> SessionFlow[T]:
+        """As `call`, for a part of a `Whole`; the vault is open."""
+        token = yield from self._renew()
+        line = yield from self._line()
+        try:
+            return (yield from line.run(flow(token)))
+        except UnauthenticatedError as error:
+            yield from self._end()
+            raise _ended(error) from error
+
+    def _live_token(self) -> SessionFlow[Secret]:
+        vault = yield from self.opened()
+        token = self._token_in(vault)
+        if token is None:
+            token = yield Whole(flow=self._renew)
+        found: Secret = token
+        return found
+
+    def _token_in(self, vault: OpenVault) -> Secret | None:
+        if device.SESSION not in vault.entries:
+            raise SignInNeededError("nobody is signed in here (any more): log in again")
+        return device.live_access_token(vault, now=self.ways.clock.now(), margin=_MARGIN)
+
+    def _newer_than(self, token: Secret) -> Secret | None:
+        vault = self._require_vault()
+        found = self._token_in(vault) if device.SESSION in vault.entries else None
+        if found is None:
+            return None
+        same = found == token  # compare: a Secret does so in constant time
+        return None if same else found
+
+    def _renew(self) -> SessionFlow[Secret]:
+        """Many may wait for one renewal: whoever comes second finds it done."""
+        vault = self._require_vault()
+        token = self._token_in(vault)
+        if token is not None:
+            return token
+        password = yield from self._password(None)
+        try:
+            yield from self._prove(vault.owner.username, password)
+        except RefusedError:
+            yield from self._end()  # not tried again and again: guesses are counted
+            raise
+        return Secret.from_text(self._require_vault().get("WATCHWORD_ACCESS_TOKEN"))
+
+    def log_out(self, *, everywhere: bool, session: str | None) -> SessionFlow[None]:
+        """End this session, another one, or all. Raises `NotFoundError`."""
+        vault = yield from self.opened()
+        own = session in (None, vault.entries.get(device.SESSION))
+        if everywhere:
+            yield from self.call(api.end_all_sessions)
+        elif own:
+            # Its name is read once the token is at hand: a renewal by login replaces the session.
+            yield from self.call(
+                lambda token: api.end_session(token, self._require_vault().get(device.SESSION))
+            )
+        else:
+            yield from self.call(lambda token: api.end_session(token, session or ""))
+        if everywhere or own:
+            yield Whole(flow=self._end)
+
+    def _forget(self, token: Secret) -> SessionFlow[None]:
+        """The session that `token` is of has ended elsewhere: say so once, and the next call too."""
+        if self._newer_than(token) is None:
+            yield from self._end()
+
+    def _end(self) -> SessionFlow[None]:
+        vault = self._require_vault()
+        vault.drop(*device.SESSION_ENTRIES)
+        self.generation += 1
+        yield from self._save(vault)
+
+    # The server and its keys
+
+    def key_document(self) -> SessionFlow[KeyDocument]:
+        document: KeyDocument = yield Whole(flow=self._keys)
+        return document
+
+    def trusted(self) -> SessionFlow[TrustedServer]:
+        return (yield from self._line()).trusted
+
+    def _line(self) -> SessionFlow[Line]:
+        if self._known_line is None:
+            trusted: TrustedServer = yield Work(run=self._trust)
+            ways = self.ways
+            self._known_line = Line(
+                trusted=trusted, retries=ways.retries, entropy=ways.entropy, stretch=ways.stretch
+            )
+        return self._known_line
+
+    def _sealed(self, flow: Callable[[Recipient], Flow[T]]) -> SessionFlow[T]:
+        """Run a sealed exchange to the server's current key; fetch the key document anew if that key is gone."""
+        line = yield from self._line()
+        try:
+            return (yield from line.run(flow(recipient_of((yield from self._keys())))))
+        except KeyUnknownError:
+            self._document = None  # its number is remembered
+            return (yield from line.run(flow(recipient_of((yield from self._keys())))))
+
+    def _keys(self) -> SessionFlow[KeyDocument]:
+        if self._document is None or self.ways.clock.now() >= self._document.expires_at:
+            line = yield from self._line()
+            document = yield from line.run(
+                fetch_key_document(line.trusted, clock=self.ways.clock, at_least=self._number())
+            )
+            if self._vault is not None and document.issuer != self._vault.owner.issuer:
+                raise NotTrustedError(f"this server calls itself {document.issuer} now")
+            yield from self._remember(document.number)
+            self._document = document
+        return self._document
+
+    def _remember(self, number: int) -> SessionFlow[None]:
+        """Keep the number, here and on disk: a document that a thief kept cannot come back after a rotation."""
+        self._seen_number = max(number, self._number())
+        if self._vault is not None and self._seen_number > device.stored_number(self._vault):
+            self._vault.put({device.DOCUMENT_NUMBER: str(self._seen_number)})
+            yield from self._save(self._vault)
+
+    def _number(self) -> int:
+        """The newest key document seen: an older one is refused."""
+        return max(self._seen_number, device.stored_number(self._vault))
+
+    # The vault on disk
+
+    def _save(self, vault: OpenVault) -> SessionFlow[None]:
+        yield Work(run=lambda: self.file.save(vault))
+
+    def _create(self, owner: Owner, entries: dict[str, str], password: Secret) -> SessionFlow[None]:
+        self._vault = yield Work(run=lambda: self.file.create(owner, entries, password, self.ways.stretch))
+
+
+def _ended(error: UnauthenticatedError) -> SignInNeededError:
+    told = SignInNeededError("the server has ended this session: log in again")
+    told.request_id = error.request_id
+    return told
