@@ -101,6 +101,7 @@ async def test_every_method_answers_with_its_result_or_a_named_error(tmp_path):
         "accounts.resume": {"name": "ada"},
         "accounts.delete": {"name": "ada"},
         "keys.rotate": {"use": "signing"},
+        "backup.begin": {"sealed": True, "root_key": False},
     }
     async with serving(tmp_path) as (world, path):
         await world.register("ada")

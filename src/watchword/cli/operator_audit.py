@@ -42,6 +42,8 @@ def _progress(_event: str, params: dict[str, Any]) -> None:
 def _print_report(report: dict[str, Any]) -> None:
     for problem in report["problems"]:
         print_text(f"{problem['kind']}: {problem['text']}")
+    for remark in report["notes"]:
+        print_text(f"restored: {remark}")
     if report["more_problems"]:
         print_text(f"and {report['more_problems']} more")
     verdict = "the trail is whole" if report["ok"] else "THE TRAIL IS DAMAGED"

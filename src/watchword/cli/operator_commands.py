@@ -4,6 +4,7 @@ import typer
 
 from watchword.cli.operator_accounts import make_accounts
 from watchword.cli.operator_audit import make_audit
+from watchword.cli.operator_backup import after_restore, backup, make_backup_key, restore
 from watchword.cli.operator_config import check_config, serve
 from watchword.cli.operator_invites import invite, invites
 from watchword.cli.operator_keys import make_keys
@@ -16,5 +17,9 @@ def add_commands(app: typer.Typer) -> None:
     app.add_typer(make_accounts(), name="accounts")
     app.command("invite")(invite)
     app.command("invites")(invites)
+    app.command("backup")(backup)
+    app.add_typer(make_backup_key(), name="backup-key")
+    app.command("restore")(restore)
+    app.command("after-restore")(after_restore)
     app.add_typer(make_keys(), name="keys")
     app.add_typer(make_audit(), name="audit")

@@ -45,6 +45,8 @@ class Label(enum.Enum):
     AT_REST = "at-rest"
     ROOT_WRAP = "root/wrap"
     ROOT_CHECK = "root/check"
+    # From the random key of one backup.
+    BACKUP_STREAM = "backup/stream"
 
 
 def derive(

@@ -7,8 +7,8 @@ The server runs on a core, and so do an operator's commands while no server runs
 
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,14 +24,17 @@ from watchword.server.audit.checkpointer import Checkpointer
 from watchword.server.audit.service import AuditService
 from watchword.server.audit.sql import SQLAuditStore, load_head
 from watchword.server.config import Config
-from watchword.server.data_directory import write_file
-from watchword.server.db import open_database
+from watchword.server.data_directory import RESTORING, write_file
+from watchword.server.db import Database, open_database
 from watchword.server.db.sqlite.lock import DataLock
+from watchword.server.db.transfer import RESTORED
 from watchword.server.db.unit import AuditedDatabase
 from watchword.server.keys.root_file import RootKeys
 from watchword.server.keys.service import KeyService
 
 NODE_FILE: Final = "node"
+LOCK_FILE: Final = "lock"
+_FIND_RESTORED: Final = "select value from meta where name = :name"
 _NODE_SIZE: Final = 5
 _NODE_NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
 
@@ -46,8 +49,10 @@ class Core:
     keys: KeyService
     audit: AuditService
     checkpointer: Checkpointer
+    audit_node: str
+    """Whose chain this process writes."""
     fresh: bool
-    """Whether the data was made just now."""
+    """Whether that chain began just now."""
 
 
 class _AuditKey:
@@ -78,22 +83,32 @@ class _AuditKey:
 
 @asynccontextmanager
 async def open_core(
-    config: Config, *, origin: str | None, clock: Clock, entropy: Entropy, tls_names: Sequence[str] = ()
+    config: Config,
+    *,
+    origin: str | None,
+    clock: Clock,
+    entropy: Entropy,
+    tls_names: Sequence[str] = (),
+    restored: bool = False,
 ) -> AsyncIterator[Core]:
     """Open everything under the data directory's lock; close it in the opposite order.
 
-    Without `origin` the data keeps the one it has: then there must be data.
+    Without `origin` the data keeps the one it has: then there must be data. Only with `restored` is data opened that
+    came from a backup and was not looked after yet.
 
     Raises:
         InvalidConfigError: the data, the root key or the configuration do not permit a safe start.
         DamagedError: what is stored fails its checks.
         UnavailableError: the database does not answer.
     """
-    lock = DataLock.take(config.data / "lock", entropy) if config.database is not None else None
+    lock = DataLock.take(config.data / LOCK_FILE, entropy) if config.database is not None else None
     try:
+        _check_not_restoring(config.data)
         root_keys = RootKeys.find(config.root_key_file, os.environ, entropy)
         database = await open_database(config.database_location, clock=clock, entropy=entropy)
         try:
+            if not restored:
+                await _check_not_restored(database)
             attach = _AuditKey(database, _node_name(config.data, entropy), entropy)
             keys = await KeyService.open(
                 database, root_keys, clock, entropy, origin, tls_names=tls_names, ready=attach.ready
@@ -104,6 +119,32 @@ async def open_core(
     finally:
         if lock is not None:
             lock.release()
+
+
+@contextmanager
+def hold_data(config: Config, entropy: Entropy) -> Iterator[None]:
+    """The data directory's lock, without opening anything. Raises `InvalidConfigError` when another process has it."""
+    lock = DataLock.take(config.data / LOCK_FILE, entropy)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _check_not_restoring(data: Path) -> None:
+    if (data / RESTORING).exists():
+        raise InvalidConfigError(
+            f"a restore into {data} is at work, or was cut off: then remove what is in it, and restore again"
+        )
+
+
+async def _check_not_restored(database: Database) -> None:
+    """Restored data may not serve before somebody has ended what came after the backup."""
+    if await database.fetch_one(_FIND_RESTORED, {"name": RESTORED}) is not None:
+        raise InvalidConfigError(
+            "this data was restored from a backup: run “watchword after-restore” first, which ends every proof that may"
+            " be newer than the backup"
+        )
 
 
 def _core(  # noqa: PLR0917  # one caller
@@ -141,6 +182,7 @@ def _core(  # noqa: PLR0917  # one caller
             signer=lambda: keys.signing_key,
             clock=clock,
         ),
+        audit_node=chain.node,
         fresh=attach.fresh,
     )
 

@@ -13,6 +13,8 @@ from watchword.errors import InvalidConfigError
 
 _MODE: Final = 0o700
 _OTHERS: Final = 0o077
+RESTORING: Final = ".restoring"
+"""A restore at work, or one that was cut off."""
 
 
 def prepare_data_directory(path: Path) -> None:

@@ -37,9 +37,10 @@ _TAIL: Final = 2 * MAX_LINE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEnd:
-    """The last line of a file: its number, the head it signed (None when it cannot be read), its hash."""
+    """The last line of a file: its number, the head it signed (None when it cannot be read), whose, its hash."""
 
     number: int = 0
+    node: str = ""
     head: ChainHead | None = None
     digest: bytes = FIRST
 
@@ -83,7 +84,7 @@ class CheckpointFile:
         line = encode_checkpoint(checkpoint, signer)
         self._rotate_if_full(len(line))
         self._write(line)
-        self._end = FileEnd(number=checkpoint.number, head=head, digest=line_hash(line[:-1]))
+        self._end = FileEnd(number=checkpoint.number, node=node, head=head, digest=line_hash(line[:-1]))
         return True
 
     def _rotate_if_full(self, more: int) -> None:
@@ -156,7 +157,7 @@ def _last_of(data: bytes) -> FileEnd:
         last = read_unverified(lines[-1])
     except MalformedError:  # damage, not a torn write: go on after it, and let verification report it
         return FileEnd(number=len(lines), digest=line_hash(lines[-1]))
-    return FileEnd(number=last.number, head=last.head, digest=line_hash(lines[-1]))
+    return FileEnd(number=last.number, node=last.node, head=last.head, digest=line_hash(lines[-1]))
 
 
 Reading = tuple[int, Checkpoint | Problem]

@@ -108,9 +108,12 @@ class Checkpointer:
 
 
 def _compare(node: str, head: ChainHead, end: FileEnd, *, fresh: bool) -> Iterator[Problem]:
+    """A last line of another node says nothing of ours: this data came from a backup, and a new chain began."""
     if end.head is None:
         if head.seq and not end.number and not fresh:
             yield Problem(kind=ProblemKind.NO_CHECKPOINTS, node=node, detail="there are no checkpoints")
+    elif end.node != node:
+        return
     elif head.seq < end.head.seq:
         detail = f"entries {head.seq + 1} to {end.head.seq} were cut off"
         yield Problem(kind=ProblemKind.CUT_OFF, node=node, seq=head.seq + 1, detail=detail)

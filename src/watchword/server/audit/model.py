@@ -30,6 +30,9 @@ class AuditTag(enum.StrEnum):
     ACCOUNT_RESUMED = "operator:account:resume"
     ACCOUNT_DELETED = "operator:account:delete"
     INVITE_MADE = "operator:invite:make"
+    BACKUP_BEGUN = "operator:data:backup"
+    DATA_RESTORED = "operator:data:restore"
+    CHAIN_ENDED_BY_RESTORE = "operator:audit:end-chain"
     AUDIT_ERASED = "operator:audit:erase"
 
 

@@ -13,6 +13,7 @@ from watchword.server.audit.checkpoints import Checkpoint, VerifyingKeys
 from watchword.server.audit.entry import AuditEntry, ChainHead
 from watchword.server.audit.erase import Erasure
 from watchword.server.audit.model import AuditEvent, AuditTag
+from watchword.server.audit.restored import EndedChain, explain_restores, note_restore
 from watchword.server.audit.scan import list_nodes, scan
 from watchword.server.audit.sql import parse_row, set_personal
 from watchword.server.audit.store import AuditStore
@@ -43,6 +44,8 @@ class AuditReport:
     problems: list[Problem] = field(default_factory=list)
     more_problems: int = 0
     """How many there are beyond MAX_PROBLEMS."""
+    notes: list[str] = field(default_factory=list)
+    """What looks like damage and is none: a chain that a restore ended before its last checkpoint."""
 
     @property
     def ok(self) -> bool:
@@ -113,8 +116,10 @@ class AuditService:
         nodes, whole = await list_nodes(self._store)
         if not whole:
             report.add([Problem(kind=ProblemKind.MALFORMED, detail="a node's name cannot be read")])
+        ended: dict[str, EndedChain] = {}
         for name in sorted({*nodes, *signed}):
-            await self._verify_chain(name, signed.get(name, {}), report, progress)
+            await self._verify_chain(name, signed.get(name, {}), report, progress, ended)
+        explain_restores(report.problems, report.notes, ended)
         return report
 
     async def erase_personal(self, erasure: Erasure) -> int:
@@ -170,13 +175,21 @@ class AuditService:
         return signed
 
     async def _verify_chain(
-        self, node: str, signed: Mapping[int, bytes], report: AuditReport, progress: Progress | None
+        self,
+        node: str,
+        signed: Mapping[int, bytes],
+        report: AuditReport,
+        progress: Progress | None,
+        ended: dict[str, EndedChain],
     ) -> None:
         verifier = ChainVerifier(node=node, keys=KeyRing(self._keys), checkpoints=signed)
         before = report.entries
         async for page in scan(self._store, node):
             for seq, found in page:
-                report.add(_check(verifier, seq, found))
+                problems = list(_check(verifier, seq, found))
+                report.add(problems)
+                if not problems and isinstance(found, AuditEntry):
+                    note_restore(found, ended)
             report.entries = before + verifier.entries
             if progress is not None:
                 progress(report.entries)

@@ -8,6 +8,7 @@ the environment.
 from watchword.server.config.fields import FIELDS, Field
 from watchword.server.config.load import Loaded, find_data_directory, load, load_config
 from watchword.server.config.model import (
+    BackupConfig,
     Config,
     DatabaseURL,
     LimitsConfig,
@@ -29,6 +30,7 @@ from watchword.server.config.warnings import find_warnings
 
 __all__ = [
     "FIELDS",
+    "BackupConfig",
     "Config",
     "ConfigProblem",
     "DatabaseURL",

@@ -234,6 +234,15 @@ FIELDS: Final[tuple[Field, ...]] = (
         effect="How many more of those may wait; the next are told to come back (503).",
     ),
     Field(
+        key="backup.recipient",
+        variable="WATCHWORD_BACKUP_RECIPIENT",
+        read=parse.parse_path,
+        default=None,
+        default_text="none",
+        unit="file",
+        effect="The public key that `watchword backup` seals to without --to; see `watchword backup-key new`.",
+    ),
+    Field(
         key="shutdown_grace_s",
         variable="WATCHWORD_SHUTDOWN_GRACE_S",
         read=parse.parse_whole(0, _MAX_GRACE_S),

@@ -15,6 +15,7 @@ from watchword.server.config.environment import ROOT_KEY_VARIABLE, take, wipe
 from watchword.server.config.fields import BY_KEY, FIELDS, Field
 from watchword.server.config.file import ConfigFile, read_file
 from watchword.server.config.model import (
+    BackupConfig,
     Config,
     LimitsConfig,
     LogConfig,
@@ -264,5 +265,6 @@ def _build(settings: Mapping[str, Setting]) -> Config:
         limits=LimitsConfig(
             costly_at_once=value["limits.costly_at_once"], costly_waiting=value["limits.costly_waiting"]
         ),
+        backup=BackupConfig(recipient=value["backup.recipient"]),
         shutdown_grace_s=value["shutdown_grace_s"],
     )

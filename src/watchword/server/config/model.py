@@ -143,6 +143,12 @@ class LimitsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupConfig:
+    recipient: Path | None
+    """The file with the public key that backups are sealed to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All choices. `origin` is None where the default follows the port: see `resolve_origin`."""
 
@@ -159,6 +165,7 @@ class Config:
     passwords: PasswordsConfig
     log: LogConfig
     limits: LimitsConfig
+    backup: BackupConfig
     shutdown_grace_s: int
 
     @property

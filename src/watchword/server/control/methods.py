@@ -61,6 +61,11 @@ class Rotation(Params, frozen=True):
     at_once: bool = False
 
 
+class Backup(Params, frozen=True):
+    sealed: bool
+    root_key: bool
+
+
 class Tail(Params, frozen=True):
     limit: int = 20
     follow: bool = False
@@ -146,6 +151,11 @@ async def _rotate_key(call: Call, params: Rotation) -> Any:
     return {"rotated": params.use}
 
 
+async def _begin_backup(call: Call, params: Backup) -> Any:
+    instance = await call.service.begin_backup(call.operator, sealed=params.sealed, root_key=params.root_key)
+    return {"instance": instance}
+
+
 async def _verify_audit(call: Call, _params: Params) -> Any:
     report = await call.service.verify_audit(
         lambda entries: call.stream.offer("progress", {"entries": entries})
@@ -172,6 +182,7 @@ METHODS: Final[Mapping[str, Method]] = {
     "invites.list": Method(Params, _list_invites),
     "keys.status": Method(Params, _key_status),
     "keys.rotate": Method(Rotation, _rotate_key),
+    "backup.begin": Method(Backup, _begin_backup),
     "audit.verify": Method(Params, _verify_audit, None),
     "audit.tail": Method(Tail, _tail_audit, None),
 }

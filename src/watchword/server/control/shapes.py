@@ -82,6 +82,7 @@ def report(found: AuditReport) -> dict[str, Any]:
         "heads": {node: {"seq": head.seq, "mac": head.mac.hex()} for node, head in found.heads.items()},
         "problems": [_problem(each) for each in found.problems],
         "more_problems": found.more_problems,
+        "notes": found.notes,
     }
 
 

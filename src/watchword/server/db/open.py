@@ -10,6 +10,11 @@ from watchword.server.db.unit import AuditedDatabase, AuditSink
 _POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
 
+def is_postgres(location: str | Path) -> bool:
+    """Whether `location` is a URL of PostgreSQL, and not a file of SQLite."""
+    return str(location).startswith(_POSTGRES_SCHEMES)
+
+
 async def open_database(
     location: str | Path, *, clock: Clock, entropy: Entropy, audit: AuditSink | None = None
 ) -> AuditedDatabase:
@@ -22,7 +27,7 @@ async def open_database(
         DamagedError: the data fails its checks.
         UnavailableError: the engine does not answer.
     """
-    if str(location).startswith(_POSTGRES_SCHEMES):
+    if is_postgres(location):
         from watchword.server.db.postgres import open_postgres  # noqa: PLC0415  # asyncpg is an optional extra
 
         return await open_postgres(str(location), clock=clock, entropy=entropy, audit=audit)

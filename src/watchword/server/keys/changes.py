@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from watchword.core.clock import SECOND, Instant
 from watchword.core.entropy import Entropy
@@ -39,6 +40,9 @@ from watchword.server.keys.model import (
     WrappedKey,
 )
 from watchword.server.keys.sealing import KeySealer
+
+_DOCUMENT_LEAP: Final = 1 << 20
+"""For a clock that stands too early."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +143,15 @@ class KeyChanges:
             data_keys=tuple(rewrapped(key) for key in live.stored.data_keys),
         )
         return Change(after=self._finish(live.stored, after, now), events=(_event(now, "root", "rewrapped"),))
+
+    def skip_document_numbers(self, live: LiveKeys, *, now: Instant) -> Change:
+        """A new document whose number nobody can have seen, however often older data was put back before.
+
+        Documents are fewer than one a second, so the seconds since 1970 lie above every number that was ever given.
+        """
+        least = max(live.stored.document_number + _DOCUMENT_LEAP, now // SECOND)
+        after = dataclasses.replace(live.stored, version=live.stored.version + 1, document_number=least)
+        return Change(after=self._signed(after, now), events=(_event(now, "document", "renumbered"),))
 
     def renew_tls(self, live: LiveKeys, names: tuple[str, ...], *, now: Instant) -> Change:
         """A new TLS key and certificate, whatever the age of the present one."""

@@ -26,6 +26,11 @@ _MAX_FILE_SIZE: Final = 256
 _TEMPORARY_SIZE: Final = 8
 
 
+def encode_root_key(key: RootKey) -> bytes:
+    """The content of the file that keeps it."""
+    return encode_b64u(key.secret().reveal()).encode() + b"\n"
+
+
 class RootKeys:
     """The root keys at hand. The one that belongs to the data is known by the check value stored with it."""
 
@@ -173,7 +178,7 @@ def _check_owner(path: Path, status: os.stat_result) -> None:
 def _write(path: Path, key: RootKey) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(encode_b64u(key.secret().reveal()).encode() + b"\n")
+        file.write(encode_root_key(key))
         file.flush()
         os.fsync(descriptor)
 

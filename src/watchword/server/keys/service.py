@@ -264,6 +264,10 @@ class KeyService:
             by,
         )
 
+    async def skip_document_numbers(self, *, by: Mapping[str, str | int] | None = None) -> None:
+        """After a restore: clients have seen documents that this data does not know of, and refuse lower numbers."""
+        await self._change(lambda live, now: self._changes.skip_document_numbers(live, now=now), by)
+
     async def _keep_up(self, *, issuer: str) -> None:
         await self._change(
             lambda live, now: self._changes.upkeep(live, issuer=issuer, names=self._names, now=now)

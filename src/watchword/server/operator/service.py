@@ -5,7 +5,7 @@ from typing import Protocol
 
 from watchword.core.clock import Clock, Instant, later
 from watchword.core.ids import AccountId, InviteId
-from watchword.errors import MalformedError, NotFoundError
+from watchword.errors import DamagedError, MalformedError, NotFoundError
 from watchword.protocol.names import parse_identifier
 from watchword.server.accounts.model import MAX_LEVEL, Account, AccountState, Invite
 from watchword.server.accounts.registration import INVITE_PREFIX
@@ -13,6 +13,7 @@ from watchword.server.accounts.store import AccountStore
 from watchword.server.audit.entry import AuditEntry
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.audit.service import AuditReport, AuditService, Progress
+from watchword.server.db.migrate import SELECT_INSTANCE
 from watchword.server.db.unit import Database, GuardError, Unit
 from watchword.server.devices.store import DeviceStore
 from watchword.server.keys.model import KeyStatus
@@ -134,6 +135,17 @@ class OperatorService:
     async def list_invites(self) -> list[Invite]:
         """Those that are still good."""
         return await self._accounts.list_invites(now=self._clock.now(), limit=MAX_INVITES)
+
+    async def begin_backup(self, by: LocalOperator, *, sealed: bool, root_key: bool) -> str:
+        """Note that a backup is being taken; the id of the database that it is to be taken of, in hex."""
+        row = await self._database.fetch_one(SELECT_INSTANCE, {})
+        if row is None or not isinstance(row[0], bytes):
+            raise DamagedError("the database has no id of its own")
+        facts: dict[str, str | int] = {"sealed": int(sealed), "root_key": int(root_key), **by.facts()}
+        unit = Unit(key=b"backup")
+        unit.note(AuditEvent(tag=AuditTag.BACKUP_BEGUN, at=self._clock.now(), facts=facts))
+        await self._database.commit(unit)
+        return row[0].hex()
 
     def key_status(self) -> list[KeyStatus]:
         return list(self._keys.status())

@@ -128,6 +128,7 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
         "log.format": "json",
         "limits.costly_at_once": "3",
         "limits.costly_waiting": "4",
+        "backup.recipient": str(tmp_path / "b"),
         "shutdown_grace_s": "5",
         "tls.mode": "files",
         "tls.certificate": str(tmp_path / "chain.pem"),

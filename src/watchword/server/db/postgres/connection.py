@@ -26,14 +26,15 @@ SETTINGS: Final = {
 _log = logging.getLogger(__name__)
 
 
-async def connect(url: str) -> asyncpg.Connection:
-    """A connection with our settings, to whatever stands at `url`."""
+async def connect(url: str, *, patient: bool = False) -> asyncpg.Connection:
+    """A connection with our settings, to whatever stands at `url`. A `patient` one takes the time that work needs."""
+    unbounded = {name: "0" for name in SETTINGS if name.endswith("_timeout") and name != "lock_timeout"}
     return await asyncpg.connect(
         url,
         timeout=CONNECT_TIMEOUT,
-        command_timeout=COMMAND_TIMEOUT,
+        command_timeout=None if patient else COMMAND_TIMEOUT,
         statement_cache_size=CACHED_STATEMENTS,
-        server_settings=SETTINGS,
+        server_settings={**SETTINGS, **(unbounded if patient else {})},
     )
 
 

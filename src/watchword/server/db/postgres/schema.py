@@ -31,8 +31,7 @@ async def migrate(connection: asyncpg.Connection, *, now: Instant, instance: byt
     Raises:
         InvalidConfigError: the database is newer than the code, not ours, or does not keep what it confirms.
     """
-    if await connection.fetchval("show fsync") != "on":
-        raise InvalidConfigError("PostgreSQL runs with fsync off: it would lose what it confirmed.")
+    await check_keeps(connection)
     await connection.execute(_LOCK)
     try:
         if not await connection.fetchval(_HAS_MIGRATIONS):
@@ -40,17 +39,37 @@ async def migrate(connection: asyncpg.Connection, *, now: Instant, instance: byt
                 raise InvalidConfigError(
                     "The database has tables, but none of Watchword's: it belongs to something else."
                 )
-            await connection.execute(define(CREATE_TABLE, Engine.POSTGRES))
-        rows = await connection.fetch(SELECT_APPLIED)
-        for migration in plan(list_migrations(), [Applied(*row) for row in rows]):
-            await _apply(connection, migration, now)
+            await make_migrations_table(connection)
+        for migration in plan(list_migrations(), await find_applied(connection)):
+            await apply(connection, migration, now)
         await connection.execute(for_postgres(INSERT_INSTANCE).text, instance)
         return bytes(await connection.fetchval(SELECT_INSTANCE))
     finally:
         await connection.execute(_UNLOCK)
 
 
-async def _apply(connection: asyncpg.Connection, migration: Migration, now: Instant) -> None:
+async def check_keeps(connection: asyncpg.Connection) -> None:
+    """Raise `InvalidConfigError` when the server would not keep what it confirms."""
+    if await connection.fetchval("show fsync") != "on":
+        raise InvalidConfigError("PostgreSQL runs with fsync off: it would lose what it confirmed.")
+
+
+async def has_tables(connection: asyncpg.Connection) -> bool:
+    return bool(await connection.fetchval(_HAS_TABLES))
+
+
+async def make_migrations_table(connection: asyncpg.Connection) -> None:
+    await connection.execute(define(CREATE_TABLE, Engine.POSTGRES))
+
+
+async def find_applied(connection: asyncpg.Connection) -> list[Applied]:
+    """The migrations that the database has had; none for a new one."""
+    if not await connection.fetchval(_HAS_MIGRATIONS):
+        return []
+    return [Applied(*row) for row in await connection.fetch(SELECT_APPLIED)]
+
+
+async def apply(connection: asyncpg.Connection, migration: Migration, now: Instant) -> None:
     """Run one migration and record it, in one transaction."""
     async with connection.transaction():
         await connection.execute("set local statement_timeout = 0", timeout=None)

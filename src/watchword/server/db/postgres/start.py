@@ -24,7 +24,7 @@ from watchword.server.db.postgres.writer import GroupWriter
 from watchword.server.db.postgres_url import check_transport
 from watchword.server.db.unit import AuditSink
 
-_WRONG_CONFIG: Final = (
+WRONG_CONFIG: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidPasswordError,
     asyncpg.InvalidCatalogNameError,
@@ -45,7 +45,7 @@ async def open_postgres(
     try:
         source = await _prepare(url, clock, entropy)
         pool = await _make_pool(source)
-    except _WRONG_CONFIG as error:
+    except WRONG_CONFIG as error:
         raise InvalidConfigError(f"PostgreSQL does not let us in: {error}.") from error
     except Exception as error:
         raise public_error(error) from error

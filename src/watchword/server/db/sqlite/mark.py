@@ -112,6 +112,11 @@ def start_counting(connection: apsw.Connection, mark: Mark) -> None:
     mark.number = found or 0
 
 
+def start_counting_anew(connection: apsw.Connection) -> None:
+    """A new database begins at 0, without a mark."""
+    connection.execute(_INSERT, (_ROW, _encode(0)))
+
+
 def _number_in(connection: apsw.Connection) -> int | None:
     rows = connection.execute(_SELECT, (_ROW,)).fetchall()
     return int.from_bytes(rows[0][0], "big") if rows else None  # type: ignore[arg-type]  # a blob

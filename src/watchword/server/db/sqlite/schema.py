@@ -25,12 +25,22 @@ def migrate(connection: apsw.Connection, *, now: Instant, instance: bytes) -> No
     """
     if not connection.table_exists("main", "schema_migrations"):
         _check_empty(connection)
-        connection.execute(define(CREATE_TABLE, Engine.SQLITE))
-    rows = connection.execute(SELECT_APPLIED).fetchall()
-    applied = [Applied(number, name, checksum) for number, name, checksum in rows]  # type: ignore[arg-type]  # as declared
-    for migration in plan(list_migrations(), applied):
-        _apply(connection, migration, now)
+        make_migrations_table(connection)
+    for migration in plan(list_migrations(), find_applied(connection)):
+        apply(connection, migration, now)
     connection.execute(INSERT_INSTANCE, {"value": instance})
+
+
+def make_migrations_table(connection: apsw.Connection) -> None:
+    connection.execute(define(CREATE_TABLE, Engine.SQLITE))
+
+
+def find_applied(connection: apsw.Connection) -> list[Applied]:
+    """The migrations that the database has had; none for a new one."""
+    if not connection.table_exists("main", "schema_migrations"):
+        return []
+    rows = connection.execute(SELECT_APPLIED).fetchall()
+    return [Applied(number, name, checksum) for number, name, checksum in rows]  # type: ignore[arg-type]  # as declared
 
 
 def _check_empty(connection: apsw.Connection) -> None:
@@ -40,7 +50,7 @@ def _check_empty(connection: apsw.Connection) -> None:
         )
 
 
-def _apply(connection: apsw.Connection, migration: Migration, now: Instant) -> None:
+def apply(connection: apsw.Connection, migration: Migration, now: Instant) -> None:
     """Run one migration and record it, in one transaction."""
     connection.execute("begin immediate")
     try:

@@ -1,0 +1,248 @@
+"""Putting a backup back: into a new place only, whole or not at all, and closed until somebody has looked after it."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from watchword.core.clock import Clock
+from watchword.core.entropy import Entropy
+from watchword.core.secret import Secret
+from watchword.crypto.hpke import SealingPrivateKey
+from watchword.crypto.keyring import DataKeyPurpose, RootKey
+from watchword.errors import DamagedError, InvalidConfigError
+from watchword.server.backup.chunks import ChunkReader
+from watchword.server.backup.head import read_head
+from watchword.server.backup.make import CHECKPOINTS, Progress
+from watchword.server.backup.records import FileContent, Manifest, RecordReader, TableNote, TableRows
+from watchword.server.backup.stage import put_file, staged
+from watchword.server.config import Config
+from watchword.server.config.model import DATABASE_FILE
+from watchword.server.core import hold_data
+from watchword.server.db.migrate import Applied, Migration, list_migrations, plan
+from watchword.server.db.transfer import Loader, Table, open_loader
+from watchword.server.db.unit import Row
+from watchword.server.keys.root_file import FILE_NAME, encode_root_key
+
+FindRootKey = Callable[[bytes], RootKey | None]
+"""From the check value of the data to the key at hand that belongs to it; None when there is none at hand.
+
+Raises `InvalidConfigError` when the one at hand is of other data.
+"""
+
+
+class RestoredMark(msgspec.Struct, frozen=True):
+    """What restored data says of itself until `after-restore`, in `meta`."""
+
+    backup: str
+    taken_at: int
+    restored_at: int
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    manifest: Manifest
+    pending: tuple[str, ...]
+    """Migrations that were applied to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBackup:
+    """A backup whose head and manifest were read; the rest follows."""
+
+    reader: RecordReader
+    schema: Sequence[Migration]
+    pending: Sequence[Migration]
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.reader.manifest
+
+
+def open_backup(file: BinaryIO, key: SealingPrivateKey | None) -> OpenBackup:
+    """Read what a backup says of itself.
+
+    Raises:
+        MalformedError: not a backup.
+        DamagedError: damaged or cut off; the text says where.
+        InvalidConfigError: the key is missing or another one, or the backup is newer than this Watchword.
+    """
+    reader = RecordReader(ChunkReader(file, read_head(file, key)))
+    try:
+        applied = [
+            Applied(note.number, note.name, bytes.fromhex(note.checksum))
+            for note in reader.manifest.migrations
+        ]
+    except ValueError:
+        raise DamagedError("the manifest of the backup does not make sense") from None
+    known = list_migrations()
+    try:
+        pending = plan(known, applied)
+    except InvalidConfigError as error:
+        raise InvalidConfigError(f"the backup cannot be restored by this Watchword. {error.detail}") from None
+    return OpenBackup(reader, known[: len(applied)], pending)
+
+
+def check_backup(file: BinaryIO, key: SealingPrivateKey | None, progress: Progress) -> Manifest:
+    """Read all of it and write nothing. Raises as `open_backup`."""
+    backup = open_backup(file, key)
+    done = 0
+    for record in backup.reader.records():
+        if isinstance(record, TableRows):
+            done += len(record.rows)
+            progress(done, backup.manifest.rows)
+    return backup.manifest
+
+
+async def restore_backup(
+    backup: OpenBackup,
+    config: Config,
+    find_root_key: FindRootKey,
+    *,
+    keep_root_key: bool,
+    clock: Clock,
+    entropy: Entropy,
+    progress: Progress,
+) -> Restored:
+    """Restore into the new data directory of `config`, or its new PostgreSQL database.
+
+    With `keep_root_key`, a root key at hand is put where the server looks for it; the backup's own is in any case.
+
+    Raises:
+        ConflictError: there is something already.
+        DamagedError: the backup is damaged or cut off; nothing was made.
+        InvalidConfigError: no root key at hand opens it, or the place cannot be used.
+    """
+    with staged(config.data) as stage, hold_data(config, entropy):
+        database = stage / DATABASE_FILE
+        location = database if config.database is None else config.database_location
+        with _clean_up(config.data) as put:
+            async with open_loader(location, backup.schema, clock=clock, entropy=entropy) as loader:
+                await _check_tables(backup.manifest, loader)
+                seen = await _load(backup, loader, progress)
+                root, is_own = _choose_root(seen, find_root_key)
+                await loader.finish(backup.pending, _mark(backup.manifest, clock))
+                for name, content in seen.files.items():
+                    if name != FILE_NAME:
+                        put(stage, config.data / name, content)
+                if (is_own or keep_root_key) and not config.root_key_file.exists():
+                    put(stage, config.root_key_file, encode_root_key(root))
+            if config.database is None:
+                database.rename(config.data / DATABASE_FILE)
+    return Restored(manifest=backup.manifest, pending=tuple(each.name for each in backup.pending))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What went by on its way into the database, and is needed to judge it."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    root_check: bytes | None = None
+    data_keys: list[tuple[str, int, bytes]] = field(default_factory=list)
+
+    def note(self, table: TableNote, rows: Sequence[Row]) -> None:
+        if table.name == "key_state":
+            self.root_check = _blob(_column(table, rows[0], "root_check"))
+        elif table.name == "data_keys":
+            for row in rows:
+                purpose, version = _column(table, row, "purpose"), _column(table, row, "version")
+                if not isinstance(purpose, str) or not isinstance(version, int):
+                    raise DamagedError("a data key in the backup does not parse")
+                self.data_keys.append((purpose, version, _blob(_column(table, row, "wrapped"))))
+
+    def check(self, root: RootKey) -> None:
+        """Raise `DamagedError` unless `root` opens every data key."""
+        for purpose, version, wrapped in self.data_keys:
+            try:
+                root.unwrap(wrapped, purpose=DataKeyPurpose(purpose), version=version)
+            except (ValueError, OverflowError):
+                raise DamagedError(f"the backup holds a data key of an unknown kind ({purpose!r})") from None
+
+
+async def _load(backup: OpenBackup, loader: Loader, progress: Progress) -> _Seen:
+    seen, done = _Seen(), 0
+    for record in backup.reader.records():
+        if isinstance(record, FileContent):
+            seen.files[record.name] = record.data
+            continue
+        seen.note(record.table, record.rows)
+        await loader.insert(Table(record.table.name, record.table.columns), record.rows)
+        done += len(record.rows)
+        progress(done, backup.manifest.rows)
+    return seen
+
+
+async def _check_tables(manifest: Manifest, loader: Loader) -> None:
+    for table in manifest.tables:
+        if await loader.columns(table.name) != {*table.columns}:
+            raise DamagedError(f"the table {table.name} in the backup is not the one of its schema")
+
+
+def _choose_root(seen: _Seen, find: FindRootKey) -> tuple[RootKey, bool]:
+    """The root key at hand, else the backup's own (True). Raises unless it opens the data."""
+    if seen.root_check is None:
+        raise DamagedError("the backup holds no keys")
+    at_hand = find(seen.root_check)
+    if at_hand is not None:
+        seen.check(at_hand)
+        return at_hand, False
+    inside = seen.files.get(FILE_NAME)
+    if inside is None:
+        raise InvalidConfigError(
+            "the backup does not hold the root key: give it with --root-key FILE or WATCHWORD_ROOT_KEY"
+        )
+    try:
+        root = RootKey.parse(Secret(inside))
+    except InvalidConfigError:
+        raise DamagedError("the root key in the backup does not parse") from None
+    if not root.matches(seen.root_check):
+        raise DamagedError("the root key in the backup is not that of its data")
+    seen.check(root)
+    return root, True
+
+
+def _mark(manifest: Manifest, clock: Clock) -> bytes:
+    return msgspec.json.encode(
+        RestoredMark(
+            backup=manifest.id, taken_at=manifest.taken_at, restored_at=clock.now(), origin=manifest.origin
+        )
+    )
+
+
+Put = Callable[[Path, Path, bytes], None]
+
+
+@contextlib.contextmanager
+def _clean_up(data: Path) -> Iterator[Put]:
+    """Files that were put in their places are taken away again when the block fails."""
+    placed: list[Path] = []
+
+    def put(stage: Path, place: Path, content: bytes) -> None:
+        put_file(stage, place, content)
+        placed.append(place)
+
+    try:
+        yield put
+    except BaseException:
+        for path in placed:
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (data / CHECKPOINTS[0]).parent.rmdir()
+        raise
+
+
+def _column(table: TableNote, row: Row, name: str) -> object:
+    try:
+        return row[table.columns.index(name)]
+    except ValueError:
+        raise DamagedError(f"the table {table.name} in the backup has no column {name}") from None
+
+
+def _blob(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise DamagedError("a key in the backup does not parse")
+    return value
