@@ -143,7 +143,7 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
     lines += ['hosts = ["a.example", "b.example:8443"]', f'root_key_file = "{texts["root_key_file"]}"']
     lines += ['registration = "closed"', "shutdown_grace_s = 5", "[passwords]", 'server_hash = "bcrypt"']
     lines += ["[log]", 'level = "debug"', 'format = "json"', "[limits]", "costly_at_once = 3"]
-    lines += ["costly_waiting = 4"]
+    lines += ["costly_waiting = 4", "[backup]", f'recipient = "{texts["backup.recipient"]}"']
     lines += ["[tls]", 'mode = "files"', 'certificate = "chain.pem"', 'key = "key.pem"']
     lines += ['key_password_file = "password"']
     by_file = load_config(environ={}, file=write(tmp_path / "w.toml", "\n".join(lines)))
@@ -157,6 +157,7 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
         "passwords",
         "log",
         "limits",
+        "backup",
         "tls",
     ):
         assert getattr(by_variable, name) == getattr(by_file, name)
