@@ -40,6 +40,11 @@ class Field:
     def full_effect(self) -> str:
         return f"{self.effect} Taken over by a reload." if self.live else self.effect
 
+    @property
+    def secret_variable(self) -> str:
+        """Names a file with the value, for what is secret; else empty."""
+        return f"{self.variable}_FILE" if self.secret else ""
+
 
 FIELDS: Final[tuple[Field, ...]] = (
     Field(
@@ -166,7 +171,8 @@ FIELDS: Final[tuple[Field, ...]] = (
         default=None,
         default_text="SQLite in DATA/watchword.db",
         unit="postgresql:// URL",
-        effect="Keeps the data in PostgreSQL instead. A file with a password in it must be closed to others.",
+        effect="Keeps the data in PostgreSQL instead. A file with a password in it must be closed to others."
+        " WATCHWORD_DATABASE_FILE may name a file that holds the URL.",
         secret=True,
     ),
     Field(

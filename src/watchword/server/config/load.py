@@ -25,6 +25,7 @@ from watchword.server.config.model import (
     TLSConfig,
 )
 from watchword.server.config.problems import ConfigProblem, InvalidSettingsError
+from watchword.server.config.secret_files import read_line
 from watchword.server.config.setting import DEFAULT, Setting
 from watchword.server.config.together import check_transport
 from watchword.server.data_directory import check_data_directory
@@ -69,9 +70,21 @@ class _Sources:
         if field.variable in self.environ:
             taken = take(self.environ, field.variable) if field.secret else self.environ[field.variable]
             return taken, field.variable
+        if field.secret_variable in self.environ:
+            return self._read_secret(field), field.secret_variable
         if self.file is not None and field.key in self.file.values:
             return self.file.values[field.key], self.file.place(field.key)
         return field.default, DEFAULT
+
+    def _read_secret(self, field: Field) -> str:
+        """What a file holds whose name the environment gives: so containers hand out secrets."""
+        path = Path(self.environ[field.secret_variable])
+        try:
+            return read_line(path).decode()
+        except (InvalidConfigError, UnicodeDecodeError) as error:
+            said = error.detail if isinstance(error, InvalidConfigError) else "holds no text"
+            problem = ConfigProblem(key=field.key, place=field.secret_variable, detail=f"{path} {said}")
+            raise InvalidSettingsError([problem]) from None
 
 
 def load_config(
@@ -102,7 +115,11 @@ def load(
     problems = list(sources.file.unknown()) if sources.file else []
     settings = {}
     for field in FIELDS:
-        value, place = sources.find(field)
+        try:
+            value, place = sources.find(field)
+        except InvalidSettingsError as error:
+            problems += error.problems
+            continue
         try:
             read = None if value is None else field.read(value)
         except MalformedError as error:

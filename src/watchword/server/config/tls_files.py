@@ -1,7 +1,5 @@
 """The certificate and key of `tls.mode = "files"`: read, and refused as a whole unless callers can use them."""
 
-import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +12,8 @@ from watchword.crypto.served_certificate import Chain, ServerKey, encode_key, ke
 from watchword.errors import InvalidConfigError
 from watchword.server.config.model import Config, TLSMode
 from watchword.server.config.problems import ConfigProblem, InvalidSettingsError
+from watchword.server.config.secret_files import read_file, read_line
 
-MAX_SIZE: Final = 1 << 17
-"""Bytes of a file: a chain of eight large certificates has 20 thousand."""
-_OTHERS: Final = 0o027
-"""What others may do with a secret file is nothing; its group may read it, as Debian's ssl-cert does."""
 CERTIFICATE: Final = "tls.certificate"
 KEY: Final = "tls.key"
 PASSWORD: Final = "tls.key_password_file"  # noqa: S105  # the name of a setting
@@ -65,7 +60,7 @@ def _problem(key: str, path: Path | None, text: str) -> ConfigProblem:
 
 def _read_chain(path: Path | None, problems: list[ConfigProblem]) -> Chain | None:
     try:
-        return Chain.from_pem(_read(path, secret=False))
+        return Chain.from_pem(read_file(path, secret=False))
     except InvalidConfigError as error:
         problems.append(_problem(CERTIFICATE, path, error.detail))
         return None
@@ -80,36 +75,14 @@ def _read_key(
         problems.append(_problem(PASSWORD, password_file, error.detail))
         return None
     try:
-        return read_key(Secret(_read(path, secret=True)), password)
+        return read_key(Secret(read_file(path, secret=True)), password)
     except InvalidConfigError as error:
         problems.append(_problem(KEY, path, error.detail))
         return None
 
 
 def _read_password(path: Path) -> Secret:
-    line = _read(path, secret=True).partition(b"\n")[0].removesuffix(b"\r")
+    line = read_line(path)
     if not line:
         raise InvalidConfigError("has no password on its first line")
     return Secret(line)
-
-
-def _read(path: Path | None, *, secret: bool) -> bytes:
-    """Raises `InvalidConfigError` with a phrase that the file's name stands before."""
-    if path is None:
-        raise InvalidConfigError("is missing")
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe must not hold us up
-        with open(handle, "rb") as file:  # noqa: PTH123  # a descriptor has no Path
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise InvalidConfigError("is not a file")
-            if secret and status.st_mode & _OTHERS:
-                raise InvalidConfigError(
-                    f"can be used by others: run “chmod 600 {path}”; if it was ever so, make a new key"
-                )
-            content = file.read(MAX_SIZE + 1)
-    except OSError as error:
-        raise InvalidConfigError(f"cannot be read: {error.strerror}") from None
-    if len(content) > MAX_SIZE:
-        raise InvalidConfigError(f"is longer than {MAX_SIZE} bytes")
-    return content

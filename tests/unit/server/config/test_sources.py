@@ -14,6 +14,7 @@ from watchword.server.accounts.model import RegistrationMode
 from watchword.server.config import (
     FIELDS,
     Config,
+    InvalidSettingsError,
     Listen,
     LogFormat,
     ProxiesConfig,
@@ -232,3 +233,45 @@ def test_fault_N6_secrets_leave_the_environment_of_the_process(tmp_path):
     )
     assert done.stderr == ""
     assert done.stdout.split() == ["-", "0", "0"]
+
+
+def _secret_file(tmp_path: Path, text: str, mode: int = 0o600) -> dict[str, str]:
+    path = tmp_path / "url"
+    path.write_text(text)
+    path.chmod(mode)
+    return {"WATCHWORD_DATABASE_FILE": str(path), "WATCHWORD_DATA": str(tmp_path / "data")}
+
+
+def test_a_secret_may_stand_in_a_file_that_a_variable_names(tmp_path):
+    environ = _secret_file(tmp_path, "postgresql://u:planted-word@127.0.0.1/d\n")
+    loaded = load(environ=environ)
+    assert loaded.config.database_location == "postgresql://u:planted-word@127.0.0.1/d"
+    (setting,) = [each for each in loaded.settings if each.field.key == "database"]
+    assert setting.place == "WATCHWORD_DATABASE_FILE"
+    assert "planted" not in setting.shown
+
+
+def test_the_variable_itself_goes_before_the_file_that_another_names(tmp_path):
+    environ = _secret_file(tmp_path, "postgresql://u@127.0.0.1/file")
+    environ["WATCHWORD_DATABASE"] = "postgresql://u@127.0.0.1/own"
+    assert str(load(environ=environ).config.database_location).endswith("/own")
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o620])
+def test_fault_N5_a_secret_file_that_others_can_use_is_refused_and_the_secret_not_told(tmp_path, mode):
+    with pytest.raises(InvalidSettingsError, match="chmod 600") as refused:
+        load(environ=_secret_file(tmp_path, "postgresql://u:planted-word@127.0.0.1/d", mode))
+    assert "WATCHWORD_DATABASE_FILE" in refused.value.detail
+    assert "planted" not in refused.value.detail
+
+
+def test_a_secret_file_that_is_missing_is_named(tmp_path):
+    with pytest.raises(InvalidSettingsError, match=r"WATCHWORD_DATABASE_FILE.*cannot be read"):
+        load(
+            environ={"WATCHWORD_DATABASE_FILE": str(tmp_path / "none"), "WATCHWORD_DATA": str(tmp_path / "d")}
+        )
+
+
+def test_other_settings_have_no_such_variable(tmp_path):
+    found = load(environ={"WATCHWORD_LISTEN_FILE": "x", "WATCHWORD_DATA": str(tmp_path / "data")})
+    assert str(found.config.listen) == "127.0.0.1:8443"
