@@ -65,6 +65,13 @@ tour: $(STAMP) ## walk through everything that exists, narrated, in a throw-away
 reference: $(STAMP) ## write the generated pages of docs/reference anew
 	@$(BIN)/python -m tools.reference
 
+.PHONY: docs
+docs: $(STAMP) ## build the documentation's site in build/docs; warnings are errors
+	@[ -f build/mermaid.js ] || $(BIN)/python tools/fetch_mermaid.py || true
+	@$(BIN)/python -m tools.reference --check
+	@$(BIN)/sphinx-build -W --keep-going -n -q -c docs -d build/doctrees . build/docs
+	@echo "build/docs/docs/index.html"
+
 .PHONY: lock
 lock: $(STAMP) ## resolve the dependencies anew into requirements/*.txt (needs the network)
 	@bash tools/lock.sh

@@ -1,15 +1,23 @@
 """`python -m tools.reference`: write what of docs/reference is generated. With `--check`, only say what is old."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from tools.reference.codes import codes_page
+from tools.reference.commands import commands_page
+from tools.reference.configuration import configuration_page
+from tools.reference.http import http_page
 from tools.reference.openapi import openapi_text
 
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "docs" / "reference"
-PAGES: Final[Mapping[str, Callable[[], str]]] = {
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "codes.md": codes_page,
+    "commands.md": commands_page,
+    "configuration.md": configuration_page,
+    "http.md": http_page,
     "openapi.json": openapi_text,
 }
 

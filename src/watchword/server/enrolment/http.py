@@ -14,8 +14,8 @@ _ENROL: Final = About(
     operation="enrolDevice",
     group="sign-in",
     summary="Enrol a device with a temporary token",
-    text="`signature` is made with the new device's signing key, over the envelope. The same request may be repeated"
-    " for ten minutes, for an answer that was lost.",
+    text="`signature` is made with the new device's signing key, over the envelope. For 30 minutes the same credential"
+    " and key get the same device again, for an answer that was lost.",
     answers=(Answer(status=201, text="The device is enrolled and signed in.", body=SealedAnswer),),
     errors=frozenset({ErrorCode.REFUSED, ErrorCode.CONFLICT, ErrorCode.KEY_UNKNOWN}),
     sealed=Sealed(purpose=Purpose.ENROL, payload=EnrolPayload, answer=EnrolAnswer),

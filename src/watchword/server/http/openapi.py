@@ -30,10 +30,10 @@ _NOT_FOUND: Final = (404, frozenset({ErrorCode.NOT_FOUND}))
 _NOT_ALLOWED: Final = (405, frozenset({ErrorCode.METHOD_NOT_ALLOWED}))
 """For paths and methods that are not in the document."""
 _FROM_THE_CONNECTION: Final = {
-    400: "The head of the request, or the framing of its body, does not parse.",
-    408: "The head or the body took longer than 10 seconds.",
-    414: "The target is longer than 2,048 bytes.",
-    431: "The head is longer than 16,384 bytes, or has more than 100 headers.",
+    400: "the head of the request, or the framing of its body, does not parse.",
+    408: "the head or the body took longer than 10 seconds.",
+    414: "the target is longer than 2,048 bytes.",
+    431: "the head is longer than 16,384 bytes, or has more than 100 headers.",
 }
 """Refused before there is a request: these have no id, and the connection ends."""
 _MEANINGS: Final[Mapping[ErrorCode, str]] = {
@@ -211,7 +211,7 @@ def _error_answer(status: int, codes: frozenset[ErrorCode]) -> dict[str, Any]:
         forms.append(
             {"allOf": [{"$ref": f"{_SCHEMA}Refusal"}, {"properties": {"status": {"const": status}}}]}
         )
-        texts.append(f"Without a code: {_FROM_THE_CONNECTION[status]} The connection ends.")
+        texts.append(f"Without a `code`: {_FROM_THE_CONNECTION[status]} The connection ends.")
     extra = {401: ["www-authenticate"], 405: ["allow"], 503: ["retry-after"]}.get(status, [])
     known = ["x-request-id"] if codes and status not in _FROM_THE_CONNECTION else []
     return {
