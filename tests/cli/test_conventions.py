@@ -44,7 +44,7 @@ def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[
 
 
 ALL = dict(commands())
-OPERATORS = {"serve", "check-config", "accounts", "invite", "invites", "keys", "audit"}
+OPERATORS = {"serve", "check-config", "accounts", "invite", "invites", "keys", "audit", "health", "metrics"}
 
 
 def test_every_error_code_has_an_exit_code_and_a_sentence():

@@ -93,6 +93,22 @@ async def test_a_call_reaches_the_running_server_and_names_the_callers_uid(tmp_p
         assert (facts["by"], facts["uid"]) == ("local operator", os.geteuid())
 
 
+class Told:
+    """What a running server would tell of itself."""
+
+    async def metrics(self) -> str:
+        return "watchword_ready 1.0\n"
+
+    async def troubles(self) -> list[str]:
+        return ["stopping"]
+
+
+async def test_what_a_running_server_tells_of_itself_is_asked_over_the_socket(tmp_path):
+    async with serving(tmp_path, running=Told()) as (_, path):
+        assert await run_blocking(path, "server.metrics", {}) == {"text": "watchword_ready 1.0\n"}
+        assert await run_blocking(path, "server.health", {}) == {"ready": False, "troubles": ["stopping"]}
+
+
 async def test_every_method_answers_with_its_result_or_a_named_error(tmp_path):
     params: dict[str, dict[str, Any]] = {
         "accounts.show": {"name": "ada"},
@@ -103,7 +119,7 @@ async def test_every_method_answers_with_its_result_or_a_named_error(tmp_path):
         "keys.rotate": {"use": "signing"},
         "backup.begin": {"sealed": True, "root_key": False},
     }
-    async with serving(tmp_path) as (world, path):
+    async with serving(tmp_path, running=Told()) as (world, path):
         await world.register("ada")
         for method in METHODS:
             found = await run_blocking(path, method, params.get(method, {}))

@@ -70,6 +70,9 @@ def test_the_image_runs_our_commands_and_not_as_root() -> None:
     assert final["USER"] == "10001:10001"
     assert final["ENTRYPOINT"] == '["watchword"]'
     assert yaml.safe_load(final["CMD"])[0] in commands
+    health = yaml.safe_load(final["HEALTHCHECK"].partition("CMD ")[2])
+    assert health[0] == "watchword"
+    assert health[1] in commands
     set_here = set(re.findall(r"(WATCHWORD_\w+)=", final["ENV"]))
     assert set_here <= SERVER_VARIABLES
 

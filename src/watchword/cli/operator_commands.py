@@ -8,6 +8,7 @@ from watchword.cli.operator_backup import after_restore, backup, make_backup_key
 from watchword.cli.operator_config import check_config, serve
 from watchword.cli.operator_invites import invite, invites
 from watchword.cli.operator_keys import make_keys
+from watchword.cli.operator_monitor import health, metrics
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -23,3 +24,5 @@ def add_commands(app: typer.Typer) -> None:
     app.command("after-restore")(after_restore)
     app.add_typer(make_keys(), name="keys")
     app.add_typer(make_audit(), name="audit")
+    app.command("health")(health)
+    app.command("metrics")(metrics)

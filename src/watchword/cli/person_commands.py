@@ -198,6 +198,10 @@ def token(
             "--bearer", help="Ask for a token that works for whoever holds it (so far the only kind)."
         ),
     ] = True,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option("--scope", metavar="SCOPE", help="What the token may be used for; may be given again."),
+    ] = None,
     server: ServerOption = None,
     ca: CAOption = None,
     home: HomeOption = None,
@@ -206,13 +210,16 @@ def token(
 ) -> None:
     """Print an access token for an app: ten minutes, this one audience.
 
+    A scope narrows what the token may be used for; it gives no rights. What scopes there are, the app says.
+
     \b
-    Example:
+    Examples:
       curl -H "Authorization: Bearer $(watchword token --for http://localhost:8000)" http://localhost:8000/
+      watchword token --for https://notes.example.org --scope reports:read
     """
     del bearer  # scripts may say it today; once tokens are bound to devices, it chooses
     with _signed_in(home, password_stdin, server, ca) as session:
-        answer = session.run(lambda client: client.token(url))
+        answer = session.run(lambda client: client.token(url, scopes=scope or ()))
     if as_json:
         print_json(_plain(answer))
     else:

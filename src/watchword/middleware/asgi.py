@@ -1,22 +1,15 @@
 """The middleware: every connection has a verified caller, or is refused before the application sees it."""
 
-import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, Unpack
 
-from watchword.core.clock import Clock, SystemClock
-from watchword.errors import UnauthenticatedError, WatchwordError
-from watchword.middleware.denial import Denial, NoCredentialsError, RepeatedCredentialsError, denial_of
-from watchword.middleware.identity import Identity, Presentation, Proof
-from watchword.middleware.public import PublicPaths
-from watchword.middleware.requirement import (
-    IDENTITY_KEY,
-    STATE_KEY,
-    InsufficientError,
-    NoIdentityError,
-    require,
-)
-from watchword.middleware.verifier import Check, Verifier
+from watchword.errors import WatchwordError
+from watchword.middleware.current import Admission, enter, leave
+from watchword.middleware.denial import Denial
+from watchword.middleware.guard import Guard
+from watchword.middleware.refusals import ROUTE_ERRORS
+from watchword.middleware.requirement import IDENTITY_KEY, NOW_KEY, STATE_KEY
+from watchword.middleware.settings import Settings
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -29,71 +22,38 @@ _RESPONSE_EXTENSION: Final = "websocket.http.response"
 _STARTS: Final = frozenset(
     {"http.response.start", "websocket.accept", "websocket.close", f"{_RESPONSE_EXTENSION}.start"}
 )
-_log: Final = logging.getLogger("watchword.middleware")
 
 
 class WatchwordMiddleware:
     """Puts the caller's `Identity` in `scope["watchword.identity"]` and `request.state.identity`.
 
-    `issuer` is the server's origin, `audience` this application's own: `watchword token --for AUDIENCE` makes
-    its tokens. Every path needs a caller of `least_level` with all of `scopes`, except those in `public` (see
-    `PublicPaths`); routes ask for more by `require`. The other parameters are those of `Verifier`.
+    Every path needs a caller, except those in `public`; routes ask for more by `require`. The options are
+    `Settings`; raise `InvalidConfigError` for a mistake in them.
     """
 
-    def __init__(
-        self,
-        app: App,
-        *,
-        issuer: str,
-        audience: str,
-        ca_file: str | None = None,
-        pin: str | None = None,
-        bearer_ok: bool = False,
-        least_level: int = 0,
-        scopes: Iterable[str] = (),
-        public: Iterable[str] = (),
-        checks: Iterable[Check] = (),
-        clock: Clock | None = None,
-    ) -> None:
+    def __init__(self, app: App, **settings: Unpack[Settings]) -> None:
         self._app = app
-        self._clock = clock or SystemClock()
-        self._verifier = Verifier(
-            issuer=issuer, audience=audience, ca_file=ca_file, pin=pin, bearer_ok=bearer_ok,
-            checks=checks, clock=self._clock,
-        )  # fmt: skip
-        self._realm = audience
-        self._requirement = require(level=least_level, scope=scopes)
-        self._public = PublicPaths(public)
+        self._guard = Guard(**settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] not in ("http", "websocket"):
             raise RuntimeError(f"no rule for connections of type {scope['type']!r}")
-        elif scope["path"] in self._public:
-            await self._serve(_with_identity(scope, None), receive, send)
         else:
-            await self._admit(scope, receive, send)
+            await self._answer(scope, receive, send)
 
-    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            caller = await self._identify(scope)
-            self._requirement.check(caller)
+            admission = await self._guard.admit(scope["path"], _values(scope, b"authorization"))
         except WatchwordError as error:
             await self._deny(error, scope, receive, send)
         else:
-            await self._serve(_with_identity(scope, caller), receive, send)
-
-    async def _identify(self, scope: Scope) -> Identity:
-        found = [value for name, value in scope["headers"] if name == b"authorization"]  # ASGI: lower case
-        if len(found) > 1:
-            raise RepeatedCredentialsError
-        scheme, _, token = found[0].partition(b" ") if found else (b"", b"", b"")
-        if scheme.lower() != b"bearer":
-            raise NoCredentialsError
-        # latin-1 as headers are; what is not ASCII is no base64url
-        ctx = Presentation(now=self._clock.now(), proof=Proof.BEARER)
-        return await self._verifier.verify(token.decode("latin-1"), ctx)
+            entered = enter(admission)
+            try:
+                await self._serve(_with_admission(scope, admission), receive, send)
+            finally:
+                leave(entered)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application; what its routes require and the caller lacks becomes a refusal like ours."""
@@ -106,15 +66,14 @@ class WatchwordMiddleware:
 
         try:
             await self._app(scope, receive, noting)
-        except (InsufficientError, NoIdentityError) as error:
+        except ROUTE_ERRORS as error:
             if started:
                 raise
             await self._deny(error, scope, None, send)
 
     async def _deny(self, error: WatchwordError, scope: Scope, receive: Receive | None, send: Send) -> None:
-        reason = error.reason if isinstance(error, UnauthenticatedError) else str(error.code)
-        _log.info("refused %s: %s", scope["type"], reason)
-        denial = denial_of(error, realm=self._realm)
+        given = _values(scope, b"x-request-id")
+        denial = self._guard.refuse(error, kind=scope["type"], request_id=given[0] if given else None)
         if scope["type"] == "http":
             await _respond(denial, send, "http.response")
             return
@@ -133,17 +92,23 @@ async def _respond(denial: Denial, send: Send, kind: str) -> None:
     await send({"type": f"{kind}.body", "body": denial.body})
 
 
-def _with_identity(scope: Scope, caller: Identity | None) -> Scope:
+def _values(scope: Scope, name: bytes) -> list[str]:
+    """The values of a header, whose name ASGI has in lower case; latin-1, as headers are."""
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
+def _with_admission(scope: Scope, admission: Admission) -> Scope:
     """A copy of the scope with this caller, or with none: what another layer put there proves nothing here.
 
     The state is copied too, since a server may share it between connections.
     """
     state = dict(scope.get("state") or {})
     inner = dict(scope)
-    if caller is None:
+    inner[NOW_KEY] = admission.now
+    if admission.identity is None:
         inner.pop(IDENTITY_KEY, None)
         state.pop(STATE_KEY, None)
     else:
-        inner[IDENTITY_KEY] = state[STATE_KEY] = caller
+        inner[IDENTITY_KEY] = state[STATE_KEY] = admission.identity
     inner["state"] = state
     return inner

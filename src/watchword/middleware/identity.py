@@ -53,6 +53,11 @@ class Identity:
         )
 
     @property
+    def issuer(self) -> str:
+        """The origin of the server that vouches for all this."""
+        return self.claims.iss
+
+    @property
     def name(self) -> str | None:
         return self.claims.name
 

@@ -23,6 +23,8 @@ from watchword.core.encoding import decode_json
 from watchword.crypto.signing import TokenVerifyingKey
 from watchword.errors import MalformedError, UnavailableError, WatchwordError
 from watchword.middleware.fetch import MAX_SIZE, Fetched
+from watchword.middleware.fork import reset_in_children
+from watchword.middleware.waiting import Steps, run_async, run_blocking
 from watchword.protocol.tokens import Step, TokenError
 
 if TYPE_CHECKING:
@@ -36,9 +38,7 @@ MAX_AGE: Final = 3600
 GRACE: Final = 60
 MAX_STALE: Final = 24 * 3600
 UNKNOWN_FLOOR: Final = 300
-WAIT: Final = 2
-"""Seconds that one request waits for a fetch."""
-_LOST_AFTER: Final = 30  # a fetch without an end after so long died with its thread (a fork)
+_LOST_AFTER: Final = 30  # a fetch without an end after so long died with its thread
 _MAX_RETRY: Final = 60
 
 
@@ -92,7 +92,7 @@ class _Held:
 
 
 class KeyCache:
-    """Finds keys by id; see the table above. Serves every event loop and thread of a process."""
+    """Finds keys by id; see the table above. Serves every event loop and thread of a process, and its forks."""
 
     def __init__(self, source: Fetcher, *, clock: Clock, on_failure: Callable[[str], None]) -> None:
         self._source = source
@@ -105,6 +105,12 @@ class KeyCache:
         self._failures = 0
         self._retry_at = 0.0
         self._unknown_at: float | None = None
+        reset_in_children(self)
+
+    def reset_after_fork(self) -> None:
+        """Keys stay; the lock may have been held by a thread that is not here, and no fetch is under way."""
+        self._lock = threading.Lock()
+        self._flight = None
 
     def current(self, kid: str) -> TokenVerifyingKey | None:
         """The key, if what we have is fresh; without waiting for anything."""
@@ -114,21 +120,29 @@ class KeyCache:
         return held.keys.get(kid)
 
     async def find(self, kid: str) -> TokenVerifyingKey:
+        """The key of this id; raise as `lookup` does."""
+        return await run_async(self.lookup(kid))
+
+    def find_blocking(self, kid: str) -> TokenVerifyingKey:
+        """As `find`, for a thread that may wait."""
+        return run_blocking(self.lookup(kid))
+
+    def lookup(self, kid: str) -> Steps[TokenVerifyingKey]:
         """The key of this id.
 
         Raises:
             TokenError: (step 10) the issuer publishes no such key.
             UnavailableError: the issuer's keys cannot be had, and there are none that are not too old.
         """
-        key = (await self._usable()).keys.get(kid)
+        key = (yield from self._usable()).keys.get(kid)
         if key is None and self._claim_unknown():
-            await self._wait(self._start())
-            key = (await self._usable()).keys.get(kid)
+            yield self._start()
+            key = (yield from self._usable()).keys.get(kid)
         if key is None:
             raise TokenError(Step.KEY)
         return key
 
-    async def _usable(self) -> _Held:
+    def _usable(self) -> Steps[_Held]:
         held = self._held
         age = self._age(held)
         if held is not None and age < held.max_age:
@@ -136,7 +150,7 @@ class KeyCache:
         if self._flight is not None or self._clock.monotonic() >= self._retry_at:
             flight = self._start()
             if held is None or age >= MAX_STALE or (self._failures == 0 and age >= held.max_age + GRACE):
-                await self._wait(flight)
+                yield flight
         held = self._held
         if held is None or self._age(held) >= MAX_STALE:
             raise UnavailableError(
@@ -184,6 +198,8 @@ class KeyCache:
             self._failures, self._retry_at = 0, 0.0
         except WatchwordError as error:
             self._failed(f"{error.code}: {error.detail}")
+        except Exception as error:  # noqa: BLE001  # no memory, no thread: asked again after a pause all the same
+            self._failed(type(error).__name__)
         finally:
             self._land(flight)
 
@@ -204,13 +220,3 @@ class KeyCache:
             if self._flight is flight:
                 self._flight = None
         flight.set_result(None)
-
-    async def _wait(self, flight: "Future[None]") -> None:
-        """Wait for a fetch, at most WAIT seconds; what came of it is for the caller to look at."""
-        import asyncio  # noqa: PLC0415  # an ASGI application has it; one that only imports us need not
-
-        try:
-            async with asyncio.timeout(WAIT):
-                await asyncio.shield(asyncio.wrap_future(flight))
-        except TimeoutError:
-            return

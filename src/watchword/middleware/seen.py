@@ -1,5 +1,6 @@
 """Tokens that were verified before, so that the second request of a token costs a hash and a look-up."""
 
+import contextlib
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -40,7 +41,8 @@ class SeenTokens:
         if now >= seen.ends_at:
             self._seen.pop(name, None)
             return None
-        self._seen.move_to_end(name)
+        with contextlib.suppress(KeyError):  # another thread let go of it meanwhile
+            self._seen.move_to_end(name)
         return seen
 
     def add(self, name: bytes, seen: Seen) -> None:

@@ -11,6 +11,7 @@ from watchword.middleware.fetch import Source, check_origin
 from watchword.middleware.identity import Identity, Presentation
 from watchword.middleware.keys import KeyCache
 from watchword.middleware.seen import Seen, SeenTokens, name_of
+from watchword.middleware.waiting import Steps, run_async, run_blocking
 from watchword.protocol.tokens import MAX_SKEW, Step, TokenError, UnverifiedToken, VerifiedClaims
 
 CA_VARIABLE: Final = "WATCHWORD_CA"
@@ -49,6 +50,14 @@ class Verifier:
         )
 
     async def verify(self, token: str, ctx: Presentation) -> Identity:
+        """Who the caller is; raise as `steps` does."""
+        return await run_async(self.steps(token, ctx))
+
+    def verify_blocking(self, token: str, ctx: Presentation) -> Identity:
+        """As `verify`, for a thread that may wait: 2 seconds at most, while the keys are fetched."""
+        return run_blocking(self.steps(token, ctx))
+
+    def steps(self, token: str, ctx: Presentation) -> Steps[Identity]:
         """Who the caller is.
 
         Raises:
@@ -57,28 +66,28 @@ class Verifier:
         """
         name = name_of(token)
         seen = self._seen.find(name, ctx.now)
-        if seen is None or not await self._still_published(name, seen):
-            seen = await self._verify_anew(token, ctx)
+        if seen is None or not (yield from self._still_published(name, seen)):
+            seen = yield from self._verify_anew(token, ctx)
             self._seen.add(name, seen)
         for check in self._checks:
             check(seen.identity)
         return seen.identity
 
-    async def _still_published(self, name: bytes, seen: Seen) -> bool:
+    def _still_published(self, name: bytes, seen: Seen) -> Steps[bool]:
         """Whether the key of a token seen before is still the issuer's; the token is forgotten if not."""
         if self._keys.current(seen.key.kid) is seen.key:
             return True
         try:
-            published = await self._keys.find(seen.key.kid) is seen.key
+            published = (yield from self._keys.lookup(seen.key.kid)) is seen.key
         except TokenError:
             published = False
         if not published:
             self._seen.forget(name)
         return published
 
-    async def _verify_anew(self, token: str, ctx: Presentation) -> Seen:
+    def _verify_anew(self, token: str, ctx: Presentation) -> Steps[Seen]:
         unverified = UnverifiedToken.parse(token)
-        key = self._keys.current(unverified.kid) or await self._keys.find(unverified.kid)
+        key = self._keys.current(unverified.kid) or (yield from self._keys.lookup(unverified.kid))
         claims = unverified.verify(key, issuer=self._issuer, audience=self._audience, now=ctx.now)
         self._check_presentation(claims)
         return Seen(Identity.of(claims, ctx.proof), key, Instant(claims.exp * SECOND + MAX_SKEW))

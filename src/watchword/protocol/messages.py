@@ -189,10 +189,13 @@ class PasswordAnswer(Message, frozen=True):
 
 
 class TokenRequest(Message, frozen=True):
-    """`bearer` must be asked for: an unbound token works for whoever holds it."""
+    """`bearer` must be asked for: an unbound token works for whoever holds it. `scopes` narrow what it is for."""
 
     audience: Annotated[str, msgspec.Meta(max_length=512)]
     bearer: bool
+    scopes: Annotated[
+        tuple[Annotated[str, msgspec.Meta(max_length=100)], ...], msgspec.Meta(max_length=32)
+    ] = ()
 
 
 class TokenAnswer(Message, frozen=True):

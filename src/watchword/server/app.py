@@ -27,6 +27,7 @@ from watchword.server.data_directory import (
     remove_file,
     write_file,
 )
+from watchword.server.db.skew import warn_of_skew
 from watchword.server.db.unit import Unit
 from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
@@ -34,12 +35,15 @@ from watchword.server.http.connections import ConnectionLimits
 from watchword.server.http.hosts import HostPolicy
 from watchword.server.http.proxies import Proxies
 from watchword.server.http.serve import calm_collector, on_reload, run, serve, until_told_to_stop
-from watchword.server.http.sockets import Address, address_of, show_address
+from watchword.server.http.sockets import Address, address_of, bind, show_address
 from watchword.server.logs import configure_logs, get_log
 from watchword.server.memory import give_back_free_memory
+from watchword.server.metrics.listener import serve_metrics
+from watchword.server.metrics.reader import MetricsReader
 from watchword.server.notify import Notifier
 from watchword.server.operator.service import OperatorService
 from watchword.server.reload import Reloader
+from watchword.server.telling import Telling
 from watchword.server.transport import ServedTLS, bound, own_tls_names, port_of
 
 UPKEEP_EVERY: Final = 60.0
@@ -135,6 +139,7 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
     tls = ServedTLS.of(config, core.keys, core.clock)
     write_file(config.data / "ca.pem", core.keys.root_certificate())
     admission = Admission(slots=config.limits.costly_at_once, queue=config.limits.costly_waiting)
+    told = Telling(core, services, admission)
     app = build_app(
         services.routes,
         hosts=HostPolicy.of(core.origin, port=port_of(config, listen), extra=config.hosts),
@@ -143,15 +148,18 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
         entropy=core.entropy,
         admission=admission,
         log=get_log("http"),
-        ready=lambda: _ready(core),
+        ready=told.health.ready,
         proxies=proxies,
+        measures=told.requests,
     )
     if guest is None:
         calm_collector()
         give_back_free_memory()
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(serve_control(config.control_socket, services.operator))
+        await stack.enter_async_context(serve_control(config.control_socket, services.operator, running=told))
+        await _open_metrics(stack, config, told.reader)
         await _note(core, AuditTag.SERVER_STARTED)
+        await _look_at_clock(core)
         core.checkpointer.start(fresh=core.fresh)
         await stack.enter_async_context(_background(core, services, _reloads(core, tls, around)))
         await serve(
@@ -163,7 +171,8 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
             stop=guest.stop if guest else None,
             limits=guest.limits if guest else None,
             proxies=proxies,
-            on_stopping=around.notifier.stopping,
+            on_stopping=lambda: _stopping(told, around),
+            measures=told.connections,
         )
     await _record_stop(core)
     core.checkpointer.tick()
@@ -171,10 +180,17 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
     _log.info("server.stopped")
 
 
-async def _ready(core: Core) -> bool:
-    """Whether a read of the database succeeds and the audit trail is being signed."""
-    await core.database.fetch_one("select 1", {})
-    return not core.checkpointer.health().degraded
+def _stopping(told: Telling, around: _Around) -> None:
+    told.health.stopping = True
+    around.notifier.stopping()
+
+
+async def _open_metrics(stack: AsyncExitStack, config: Config, reader: MetricsReader) -> None:
+    if config.metrics.listen is not None:
+        listen = bind(config.metrics.listen.host, config.metrics.listen.port)
+        stack.callback(listen.close)
+        await stack.enter_async_context(serve_metrics(listen, reader))
+        _log.info("metrics.ready", address=show_address(address_of(listen)))
 
 
 @asynccontextmanager
@@ -209,8 +225,15 @@ async def _upkeep(core: Core, services: Services) -> None:
         try:
             await core.keys.tick()
             await services.tidy(core.clock.now())
+            await _look_at_clock(core)
         except WatchwordError as error:
             _log.fault("server.upkeep_failed", error)
+
+
+async def _look_at_clock(core: Core) -> None:
+    """Nodes that share a database share its clock to measure theirs by; alone there is nothing to differ from."""
+    if core.config.database is not None:
+        await warn_of_skew(core.database, core.clock, _log)
 
 
 async def _note(core: Core, tag: AuditTag) -> None:

@@ -7,7 +7,7 @@ The server runs on a core, and so do an operator's commands while no server runs
 
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +21,19 @@ from watchword.errors import DamagedError, InvalidConfigError, MalformedError
 from watchword.server.audit.chain import AuditChain
 from watchword.server.audit.checkpoint_file import CheckpointFile
 from watchword.server.audit.checkpointer import Checkpointer
+from watchword.server.audit.entry import ChainHead
 from watchword.server.audit.service import AuditService
 from watchword.server.audit.sql import SQLAuditStore, load_head
 from watchword.server.config import Config
 from watchword.server.data_directory import RESTORING, write_file
 from watchword.server.db import Database, open_database
+from watchword.server.db.measured import MeasuredDatabase
 from watchword.server.db.sqlite.lock import DataLock
 from watchword.server.db.transfer import RESTORED
 from watchword.server.db.unit import AuditedDatabase
 from watchword.server.keys.root_file import RootKeys
 from watchword.server.keys.service import KeyService
+from watchword.server.measures import DatabaseMeasures
 
 NODE_FILE: Final = "node"
 LOCK_FILE: Final = "lock"
@@ -46,8 +49,10 @@ class Core:
     clock: Clock
     entropy: Entropy
     database: AuditedDatabase
+    measures: DatabaseMeasures
     keys: KeyService
     audit: AuditService
+    audit_head: Callable[[], ChainHead]
     checkpointer: Checkpointer
     audit_node: str
     """Whose chain this process writes."""
@@ -105,7 +110,10 @@ async def open_core(
     try:
         _check_not_restoring(config.data)
         root_keys = RootKeys.find(config.root_key_file, os.environ, entropy)
-        database = await open_database(config.database_location, clock=clock, entropy=entropy)
+        measures = DatabaseMeasures()
+        database = MeasuredDatabase(
+            await open_database(config.database_location, clock=clock, entropy=entropy), measures
+        )
         try:
             if not restored:
                 await _check_not_restored(database)
@@ -113,7 +121,7 @@ async def open_core(
             keys = await KeyService.open(
                 database, root_keys, clock, entropy, origin, tls_names=tls_names, ready=attach.ready
             )
-            yield _core(config, keys.issuer, clock, entropy, database, keys, attach)
+            yield _core(config, keys.issuer, clock, entropy, database, measures, keys, attach)
         finally:
             await database.close()
     finally:
@@ -153,6 +161,7 @@ def _core(  # noqa: PLR0917  # one caller
     clock: Clock,
     entropy: Entropy,
     database: AuditedDatabase,
+    measures: DatabaseMeasures,
     keys: KeyService,
     attach: _AuditKey,
 ) -> Core:
@@ -166,6 +175,7 @@ def _core(  # noqa: PLR0917  # one caller
         clock=clock,
         entropy=entropy,
         database=database,
+        measures=measures,
         keys=keys,
         audit=AuditService(
             store=SQLAuditStore(database),
@@ -175,6 +185,7 @@ def _core(  # noqa: PLR0917  # one caller
             clock=clock,
             live=lambda: {chain.node: chain.head},
         ),
+        audit_head=lambda: chain.head,
         checkpointer=Checkpointer(
             file=file,
             node=chain.node,

@@ -1,11 +1,10 @@
 """What a signed-in device asks of the server's API."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from watchword.client.effects import Call, Flow, call
 from watchword.core.secret import Secret
-from watchword.errors import MalformedError
 from watchword.protocol.messages import SessionList, TokenAnswer, TokenRequest, WhoAmI
 from watchword.protocol.wire import parse_message
 
@@ -32,10 +31,8 @@ def end_all_sessions(access_token: Secret) -> Flow[None]:
     yield from call(Call(method="DELETE", path="/api/sessions", access_token=access_token))
 
 
-def bearer_token(access_token: Secret, audience: str, scopes: Sequence[str] = ()) -> Flow[TokenAnswer]:
-    """A token for one app that works for whoever holds it."""
-    if scopes:
-        raise MalformedError("this version asks for no scopes")
-    body = TokenRequest(audience=audience, bearer=True)
+def bearer_token(access_token: Secret, audience: str, scopes: Iterable[str] = ()) -> Flow[TokenAnswer]:
+    """A token for one app that works for whoever holds it, for these scopes alone."""
+    body = TokenRequest(audience=audience, bearer=True, scopes=tuple(scopes))
     raw = yield from call(Call(method="POST", path="/api/tokens", body=body, access_token=access_token))
     return parse_message(raw, TokenAnswer, max_size=_MAX_ANSWER)

@@ -8,6 +8,7 @@ from watchword.protocol.tokens.audience import audience_of
 from watchword.protocol.tokens.claims import MAX_LIFE_SECONDS, AccessClaims, VerifiedClaims
 from watchword.protocol.tokens.issue import issue_access_token
 from watchword.protocol.tokens.refusal import Step, TokenError
+from watchword.protocol.tokens.scope import is_scope, scopes_of
 from watchword.protocol.tokens.token import MAX_SKEW, MAX_TOKEN_SIZE, UnverifiedToken
 
 __all__ = [
@@ -20,5 +21,7 @@ __all__ = [
     "UnverifiedToken",
     "VerifiedClaims",
     "audience_of",
+    "is_scope",
     "issue_access_token",
+    "scopes_of",
 ]

@@ -9,13 +9,13 @@ from typing import Any, Final
 from watchword.core.encoding import decode_json
 from watchword.errors import MalformedError, TooLargeError
 from watchword.protocol.tokens.refusal import Step, TokenError
+from watchword.protocol.tokens.scope import MAX_SCOPE_TEXT
 
 MAX_LIFE_SECONDS: Final = 3600
 """No token lives longer, whatever its issuer thinks; ours live 10 minutes."""
 _MAX_SECONDS: Final = 253_402_300_799  # the last second of the year 9999
 _MAX_LEVEL: Final = 9
 _MAX_METHODS: Final = 8
-_MAX_SCOPE: Final = 1000
 _METHOD: Final = re.compile(r"[a-z0-9_-]{1,32}\Z")  # RFC 8176
 _TEXT: Final = r"[^\x00-\x1f\x7f-\x9f]{1,320}"  # the longest e-mail address has 320; names are shorter
 _ID_DIGITS: Final = "[0-7][0-9a-hjkmnp-tv-z]{25}"  # exactly what `core.ids` writes: 130 bits hold 128
@@ -117,7 +117,7 @@ def _well_formed(members: dict[str, Any]) -> bool:
         return False
     return (
         _TEXT_FORMS.match(joined) is not None
-        and len(members["scope"]) <= _MAX_SCOPE
+        and len(members["scope"]) <= MAX_SCOPE_TEXT
         and {*map(type, times), type(level)} == {int}  # `type`, since to isinstance a bool is an int
         and min(times) >= 0
         and max(times) <= _MAX_SECONDS

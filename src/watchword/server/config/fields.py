@@ -249,6 +249,15 @@ FIELDS: Final[tuple[Field, ...]] = (
         effect="The public key that `watchword backup` seals to without --to; see `watchword backup-key new`.",
     ),
     Field(
+        key="metrics.listen",
+        variable="WATCHWORD_METRICS_LISTEN",
+        read=parse.parse_host_port,
+        default=None,
+        default_text="nowhere",
+        unit="HOST:PORT",
+        effect="Serves metrics for Prometheus over plain HTTP at /metrics there. Never at the public address.",
+    ),
+    Field(
         key="shutdown_grace_s",
         variable="WATCHWORD_SHUTDOWN_GRACE_S",
         read=parse.parse_whole(0, _MAX_GRACE_S),

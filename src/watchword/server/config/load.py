@@ -19,6 +19,7 @@ from watchword.server.config.model import (
     Config,
     LimitsConfig,
     LogConfig,
+    MetricsConfig,
     PasswordsConfig,
     ProxiesConfig,
     SocketConfig,
@@ -283,5 +284,6 @@ def _build(settings: Mapping[str, Setting]) -> Config:
             costly_at_once=value["limits.costly_at_once"], costly_waiting=value["limits.costly_waiting"]
         ),
         backup=BackupConfig(recipient=value["backup.recipient"]),
+        metrics=MetricsConfig(listen=value["metrics.listen"]),
         shutdown_grace_s=value["shutdown_grace_s"],
     )

@@ -149,6 +149,13 @@ class BackupConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """`listen` is None where nobody but the control socket gives metrics."""
+
+    listen: Listen | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All choices. `origin` is None where the default follows the port: see `resolve_origin`."""
 
@@ -166,6 +173,7 @@ class Config:
     log: LogConfig
     limits: LimitsConfig
     backup: BackupConfig
+    metrics: MetricsConfig
     shutdown_grace_s: int
 
     @property

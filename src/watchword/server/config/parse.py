@@ -77,6 +77,12 @@ def parse_listen(value: Any) -> Listen | UnixListen:
     text = _text(value)
     if text.startswith(UNIX_SCHEME):
         return UnixListen(_parse_socket(text.removeprefix(UNIX_SCHEME)))
+    return parse_host_port(text)
+
+
+def parse_host_port(value: Any) -> Listen:
+    """`HOST:PORT`, as in `parse_listen`."""
+    text = _text(value)
     host, separator, port = text.rpartition(":")
     if not separator:
         raise MalformedError("is not HOST:PORT, like 127.0.0.1:8443 or [::1]:8443, nor unix:/PATH")

@@ -38,6 +38,7 @@ def find_warnings(config: Config, environ: Mapping[str, str], *, now: Instant) -
         *_proxies(config),
         *_passwords(config),
         *_transport(),
+        *_metrics(config),
         *_database(config, environ),
         *_root_key(environ),
         *_variables(environ),
@@ -78,6 +79,12 @@ def _transport() -> Iterator[str]:
             f"the TLS library here ({ssl.OPENSSL_VERSION}) has no X25519MLKEM768: connections are not safe against"
             " a later quantum computer; what we seal ourselves (HPKE, hybrid suite) still is"
         )
+
+
+def _metrics(config: Config) -> Iterator[str]:
+    listen = config.metrics.listen
+    if listen is not None and not listen.is_loopback:
+        yield f"metrics.listen = “{listen}” shows how busy this server is to everybody who reaches it, without TLS"
 
 
 def _database(config: Config, environ: Mapping[str, str]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 Results are what JSON holds. Instants are milliseconds; ids are text.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -11,7 +11,7 @@ import msgspec
 
 from watchword.core.clock import HOUR
 from watchword.core.ids import AccountId
-from watchword.errors import MalformedError, MethodNotAllowedError
+from watchword.errors import MalformedError, MethodNotAllowedError, UnreachableError
 from watchword.server.control import shapes
 from watchword.server.operator.model import INVITE_LIFE, MAX_PAGE, LocalOperator
 from watchword.server.operator.service import OperatorService
@@ -29,6 +29,18 @@ class Stream(Protocol):
 
     async def send(self, event: str, params: dict[str, Any]) -> None:
         """Tell it; waits until there is room."""
+        ...
+
+
+class Running(Protocol):
+    """What only a server that runs can tell."""
+
+    async def metrics(self) -> str:
+        """In the text format of Prometheus."""
+        ...
+
+    async def troubles(self) -> Sequence[str]:
+        """Why it is not ready; nothing when it is."""
         ...
 
 
@@ -78,6 +90,8 @@ class Call:
     service: OperatorService
     operator: LocalOperator
     stream: Stream
+    running: Running | None = None
+    """None for a command that works on the data itself."""
 
 
 Handler = Callable[[Call, Any], Awaitable[Any]]
@@ -171,6 +185,21 @@ async def _tail_audit(call: Call, params: Tail) -> Any:
     return {"entries": count}
 
 
+async def _metrics(call: Call, _params: Params) -> Any:
+    return {"text": await _running(call).metrics()}
+
+
+async def _health(call: Call, _params: Params) -> Any:
+    troubles = await _running(call).troubles()
+    return {"ready": not troubles, "troubles": [str(each) for each in troubles]}
+
+
+def _running(call: Call) -> Running:
+    if call.running is None:
+        raise UnreachableError("no server is running")
+    return call.running
+
+
 METHODS: Final[Mapping[str, Method]] = {
     "accounts.list": Method(Page, _list_accounts),
     "accounts.show": Method(Named, _show_account),
@@ -183,6 +212,8 @@ METHODS: Final[Mapping[str, Method]] = {
     "keys.status": Method(Params, _key_status),
     "keys.rotate": Method(Rotation, _rotate_key),
     "backup.begin": Method(Backup, _begin_backup),
+    "server.metrics": Method(Params, _metrics),
+    "server.health": Method(Params, _health),
     "audit.verify": Method(Params, _verify_audit, None),
     "audit.tail": Method(Tail, _tail_audit, None),
 }

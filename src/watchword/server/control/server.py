@@ -25,7 +25,7 @@ from watchword.errors import (
 )
 from watchword.server.control import place
 from watchword.server.control.errors import remote_error
-from watchword.server.control.methods import METHODS, REQUEST_S, Call, dispatch
+from watchword.server.control.methods import METHODS, REQUEST_S, Call, Running, dispatch
 from watchword.server.control.rpc import (
     MAX_REQUEST,
     Request,
@@ -56,17 +56,18 @@ async def serve_control(
     path: Path,
     service: OperatorService,
     *,
+    running: Running | None = None,
     check_peer: place.PeerCheck = place.owner_or_root,
     request_s: float = REQUEST_S,
     idle_s: float = IDLE_S,
 ) -> AsyncIterator[None]:
     """Serve `service` at `path` while the block runs; then the socket is gone and calls in work are finished.
 
-    `request_s` bounds ordinary calls.
+    `running` is what the server tells of itself; `request_s` bounds ordinary calls.
     Raises `InvalidConfigError` when the socket cannot be made, or a live server has it.
     """
     listener, inode = place.listen(path)
-    control = _Control(service, check_peer, request_s, idle_s)
+    control = _Control(service, running, check_peer, request_s, idle_s)
     server = await asyncio.start_unix_server(control.accept, sock=listener, limit=MAX_REQUEST)
     try:
         yield
@@ -80,9 +81,15 @@ class _Control:
     """The connections there are."""
 
     def __init__(
-        self, service: OperatorService, check_peer: place.PeerCheck, request_s: float, idle_s: float
+        self,
+        service: OperatorService,
+        running: Running | None,
+        check_peer: place.PeerCheck,
+        request_s: float,
+        idle_s: float,
     ) -> None:
         self._service = service
+        self._running = running
         self._check_peer = check_peer
         self._request_s = request_s
         self._idle_s = idle_s
@@ -136,7 +143,7 @@ class _Control:
         return parse_request(line) if isinstance(line, bytes) and line else None
 
     async def _answer(self, connection: "_Connection", request: Request, operator: LocalOperator) -> None:
-        call = Call(service=self._service, operator=operator, stream=connection)
+        call = Call(service=self._service, operator=operator, stream=connection, running=self._running)
         if not _takes_long(request.method):
             await connection.write(await self._work(call, request))
             return

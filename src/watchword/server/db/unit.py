@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from watchword.server.audit.model import AuditEvent
+from watchword.server.measures import DatabaseMeasures
 
 Value = None | int | str | bytes
 Parameters = Mapping[str, Value]
@@ -108,4 +109,8 @@ class AuditedDatabase(Database, Protocol):
 
     def use_audit(self, audit: AuditSink) -> None:
         """Write the events of later units through `audit`. Until then a unit with events is refused."""
+        ...
+
+    def use_measures(self, measures: DatabaseMeasures) -> None:
+        """Count the writer's transactions in `measures` from now on."""
         ...

@@ -38,6 +38,7 @@ class Admission:
         retry_after: int = 1,
         pace: Pace | None = None,
     ) -> None:
+        self.slots = slots
         self._free = slots
         self._queue = queue
         self._retry_after = retry_after
@@ -45,6 +46,11 @@ class Admission:
         self._pace = pace or Pace()
         self.shed = 0
         """How many were refused since the start."""
+
+    @property
+    def busy(self) -> int:
+        """How many hold a place."""
+        return self.slots - self._free
 
     @property
     def waiting(self) -> int:
@@ -129,6 +135,11 @@ class HashPool:
         future.add_done_callback(self._finished)
         # Shielded: a caller that goes away does not free a thread that is still hashing.
         return await asyncio.shield(future)
+
+    @property
+    def pending(self) -> int:
+        """How many run or wait."""
+        return self._pending
 
     def _finished(self, _future: "asyncio.Future[Result]") -> None:
         self._pending -= 1

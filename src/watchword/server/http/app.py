@@ -14,6 +14,7 @@ from watchword.core.clock import Clock
 from watchword.core.entropy import Entropy
 from watchword.core.ids import RequestId
 from watchword.errors import (
+    ErrorCode,
     MethodNotAllowedError,
     NotFoundError,
     UnavailableError,
@@ -38,6 +39,8 @@ from watchword.server.http.reply import Reply
 from watchword.server.http.routing import Place, RouteTable
 from watchword.server.http.wire import ASGIApp, ClientGoneError, Receive, Scope, Send, read_body, send_reply
 from watchword.server.logs import Log
+from watchword.server.measures import RequestMeasures
+from watchword.server.measures.requests import OTHER
 
 _UNUSABLE_METHODS: Final = frozenset({"TRACE", "CONNECT"})
 _API: Final = "/api/"
@@ -68,15 +71,27 @@ def build_app(
     door: Sequence[DoorCheck] = (),
     lifespan: Lifespan | None = None,
     proxies: Proxies = NO_PROXIES,
+    measures: RequestMeasures | None = None,
 ) -> ASGIApp:
     """The application that serves `routes`, `/health/live` and `/health/ready`.
 
     `door` are further checks, in order, for every request, known path or not. `lifespan` is entered before the first
-    request and left after the last. Raises `ValueError` for routes that contradict each other.
+    request and left after the last. `measures` counts what is answered.
+    Raises `ValueError` for routes that contradict each other.
     """
     table = RouteTable([*routes, *health_routes(ready)])
     return App(
-        table, hosts, identify, clock, entropy, admission, log, tuple(door), lifespan or no_lifespan, proxies
+        table,
+        hosts,
+        identify,
+        clock,
+        entropy,
+        admission,
+        log,
+        tuple(door),
+        lifespan or no_lifespan,
+        proxies,
+        measures or RequestMeasures(),
     )
 
 
@@ -94,6 +109,7 @@ class App:
     door: tuple[DoorCheck, ...]
     lifespan: Lifespan
     proxies: Proxies
+    measures: RequestMeasures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -109,7 +125,7 @@ class App:
         try:
             reply = await self._answer(exchange, scope, receive)
         except ClientGoneError:
-            self._log(exchange, 0, began)
+            self._end(exchange, 0, began)
             return
         await send_reply(
             scope,
@@ -118,9 +134,10 @@ class App:
             exchange.request_id,
             transport_security=self.hosts.transport_security,
         )
-        self._log(exchange, reply.status, began)
+        self._end(exchange, reply.status, began)
 
     def _begin(self, scope: Scope) -> Exchange:
+        self.measures.begun += 1
         now = self.clock.now()
         context = RequestContext(
             request_id=RequestId.new(now, self.entropy),
@@ -145,11 +162,13 @@ class App:
         except WatchwordError as error:
             reply = problem_reply(error, request_id, headers=exchange.extra)
             exchange.why = _why(error)
+            self.measures.error(error.code)
             if reply.status == 500:  # noqa: PLR2004  # a fault of ours: where it came from is worth a line
                 self.log.fault("http.fault", error, request=exchange.request_id)
             return reply
         except Exception as error:  # noqa: BLE001  # the last line: one bad request must not show or end anything
             self.log.fault("http.fault", error, request=exchange.request_id)
+            self.measures.error(ErrorCode.INTERNAL)
             return internal_reply(request_id)
 
     async def _handle(self, exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
@@ -200,13 +219,19 @@ class App:
         data = await read_body(receive, route.max_body) if route.body else b""
         return await self.admission.run(_decode_and_handle(route, request, identity, query, data))
 
-    def _log(self, exchange: Exchange, status: int, began: float) -> None:
+    def _end(self, exchange: Exchange, status: int, began: float) -> None:
+        """Count it, by words of our own routes, and write its line."""
+        taken, place, method = self.clock.monotonic() - began, exchange.place, exchange.method
+        if place is None:
+            self.measures.observe(OTHER, OTHER, status, taken)
+        else:
+            self.measures.observe(place.template, method if place.find(method) else OTHER, status, taken)
         self.log.info(
             "http.request",
             method=exchange.method,
-            route=exchange.place.template if exchange.place else None,
+            route=place.template if place else None,
             status=status or None,
-            ms=(self.clock.monotonic() - began) * 1000,
+            ms=taken * 1000,
             request=exchange.request_id,
             address=exchange.context.address,
             **exchange.why,

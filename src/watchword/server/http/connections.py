@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from watchword.server.logs import get_log
+from watchword.server.measures import ConnectionMeasures
 
 MAX_HANDLES: Final = 65_536
 MAX_CONNECTIONS: Final = 8_192
@@ -84,6 +85,10 @@ class Place:
         """A whole head came: the connection is in use."""
         self._places.unquiet(self)
 
+    @property
+    def measures(self) -> ConnectionMeasures:
+        return self._places.measures
+
     def release(self) -> None:
         """The connection is gone; may be said more than once."""
         self._places.release(self)
@@ -92,16 +97,23 @@ class Place:
 class Places:
     """All places of one server, on its loop."""
 
-    def __init__(self, limits: ConnectionLimits) -> None:
+    def __init__(self, limits: ConnectionLimits, measures: ConnectionMeasures | None = None) -> None:
         self._limits = limits
+        self.measures = measures or ConnectionMeasures()
         self._taken: dict[str, set[Place]] = {}
         self._quiet: dict[Place, None] = {}  # in the order of their coming
         self._quiet_of: dict[str, dict[Place, None]] = {}
-        self.open = 0
-        self.shed = 0
-        """Closed for want of room, ever."""
         self._unsaid = 0
         self._said_at = float("-inf")
+
+    @property
+    def open(self) -> int:
+        return self.measures.open
+
+    @property
+    def shed(self) -> int:
+        """Closed for want of room, ever."""
+        return self.measures.shed
 
     def take(self, address: str, *, shared: bool = False) -> Place | None:
         """A place for a connection from `address`; None where there is no room: close it.
@@ -120,7 +132,8 @@ class Places:
         self._taken.setdefault(source, set()).add(place)
         self._quiet[place] = None
         self._quiet_of.setdefault(source, {})[place] = None
-        self.open += 1
+        self.measures.open += 1
+        self.measures.accepted += 1
         return place
 
     def unquiet(self, place: Place) -> None:
@@ -137,7 +150,7 @@ class Places:
         if taken is None or place not in taken:
             return
         taken.remove(place)
-        self.open -= 1
+        self.measures.open -= 1
         if not taken:
             del self._taken[place.source]
 
@@ -154,7 +167,7 @@ class Places:
 
     def _shed_one(self, now: float) -> None:
         """Count it; say so now and then, since there may be thousands."""
-        self.shed += 1
+        self.measures.shed += 1
         self._unsaid += 1
         if now - self._said_at >= _SAY_EVERY_S:
             _log.warning("http.connections_shed", count=self._unsaid, open=self.open)

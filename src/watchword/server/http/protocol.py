@@ -15,7 +15,10 @@ from typing import Any, Final, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from watchword.core.clock import SystemClock
 from watchword.core.encoding import encode_json
+from watchword.core.entropy import SystemEntropy
+from watchword.core.ids import RequestId
 from watchword.errors import MalformedError
 from watchword.server.http.chunks import Chunks
 from watchword.server.http.connections import Place
@@ -44,6 +47,9 @@ LINGER_S: Final = 2.0
 _TICK_S: Final = 1.0
 _TOO_MANY_BYTES: Final = 431
 _NEVER: Final = float("inf")
+_CLOCK: Final = SystemClock()
+_ENTROPY: Final = SystemEntropy()
+"""For the ids of refusals alone; what reaches the application is handed its own."""
 _TITLES: Final = {
     400: "The request does not parse",
     408: "The request took too long",
@@ -242,11 +248,14 @@ class HTTPProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int) -> None:
         """Answer what is no request, and part. Whoever still waits for its body learns that its caller is gone."""
-        self._log.info("http.refused", status=status, address=self.client[0] if self.client else "")
+        request_id = str(RequestId.new(_CLOCK.now(), _ENTROPY))
+        address = self.client[0] if self.client else ""
+        self._log.info("http.refused", status=status, request=request_id, address=address)
+        self._place.measures.refuse(status)
         if self._current is not None and not self._current.response_complete:
             self._current.abandon()
         if not self.transport.is_closing():
-            self.transport.write(_refusal(status))
+            self.transport.write(_refusal(status, request_id))
             self._finish(unread=status == _TOO_MANY_BYTES or self._chunks is not None or self._remaining > 0)
 
     def _finish(self, *, unread: bool) -> None:
@@ -265,13 +274,19 @@ class HTTPProtocol(HttpToolsProtocol):
                 self.transport.close()
 
 
-def _refusal(status: int) -> bytes:
-    document = {"type": "about:blank", "title": _TITLES[status], "status": status}
+def _refusal(status: int, request_id: str) -> bytes:
+    document = {
+        "type": "about:blank",
+        "title": _TITLES[status],
+        "status": status,
+        "request_id": request_id,
+    }
     body = encode_json(document)
     headers = {
         "content-type": PROBLEM_TYPE,
         "content-length": str(len(body)),
         **DEFAULT_HEADERS,
+        "x-request-id": request_id,
         "connection": "close",
     }
     return STATUS_LINE[status] + header_lines(headers) + b"\r\n" + body

@@ -20,6 +20,7 @@ from watchword.server.http.proxies import NO_PROXIES, Proxies
 from watchword.server.http.sockets import Address, address_of
 from watchword.server.http.wire import ASGIApp
 from watchword.server.logs import get_log
+from watchword.server.measures import ConnectionMeasures
 
 OnReady = Callable[[Address], None]
 OnStopping = Callable[[], None]
@@ -117,6 +118,7 @@ async def serve(
     limits: ConnectionLimits | None = None,
     proxies: Proxies = NO_PROXIES,
     on_stopping: OnStopping = _nobody,
+    measures: ConnectionMeasures | None = None,
 ) -> None:
     """Serve `app` on `listen` (from `bind`) until SIGINT, SIGTERM or `stop`.
 
@@ -124,7 +126,7 @@ async def serve(
     callers each, so they have no share of the connections. `on_ready` gets the address once connections are accepted.
     Then `on_stopping`: no new connections, requests in flight finish
     within `shutdown_grace_s`; a second signal does not wait. Signals are taken in the main thread only. Without
-    `limits` of connections the limit of open files is raised, and gives them.
+    `limits` of connections the limit of open files is raised, and gives them. `measures` counts connections.
     Raises `UnavailableError` when the app's lifespan does not start; its own event in the log says why.
     """
     config = uvicorn.Config(
@@ -141,10 +143,11 @@ async def serve(
         timeout_graceful_shutdown=shutdown_grace_s,
     )
     asyncio.get_running_loop().set_exception_handler(_log_exception)
-    limits = limits or ConnectionLimits.of_process()
-    await _Server(
-        config, listen, tls, on_ready, stop, limits=limits, proxies=proxies, on_stopping=on_stopping
-    ).serve()
+    places = Places(limits or ConnectionLimits.of_process(), measures)
+    server = _Server(
+        config, listen, tls, on_ready, stop, places=places, proxies=proxies, on_stopping=on_stopping
+    )
+    await server.serve()
 
 
 class _Server(uvicorn.Server):
@@ -158,13 +161,13 @@ class _Server(uvicorn.Server):
         on_ready: OnReady,
         stop: asyncio.Event | None,
         *,
-        limits: ConnectionLimits,
+        places: Places,
         proxies: Proxies,
         on_stopping: OnStopping,
     ) -> None:
         super().__init__(config)
         self._listen, self._tls, self._on_ready, self._stop = listen, tls, on_ready, stop
-        self._places, self._proxies, self._on_stopping = Places(limits), proxies, on_stopping
+        self._places, self._proxies, self._on_stopping = places, proxies, on_stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         del sockets

@@ -5,18 +5,21 @@ Revocation is immediate here: the session and its account are read for each requ
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-from watchword.core.clock import SECOND
+from watchword.core.clock import SECOND, Instant
 from watchword.core.ids import DeviceId, SessionId
 from watchword.crypto.signing import TokenVerifyingKey
 from watchword.errors import KeyUnknownError, UnauthenticatedError
-from watchword.protocol.tokens import UnverifiedToken
+from watchword.protocol.tokens import MAX_SKEW, Step, TokenError, UnverifiedToken, VerifiedClaims
 from watchword.server.accounts.model import Account
 from watchword.server.http.endpoint import Request
+from watchword.server.logs import get_log
 from watchword.server.sessions.model import Session
 from watchword.server.sessions.store import SessionStore
 
-_SCHEME = "bearer "
+_SCHEME: Final = "bearer "
+_log: Final = get_log("sessions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,7 @@ class Identifier:
         except KeyUnknownError:
             raise UnauthenticatedError("unknown_key") from None
         now = request.context.now
-        claims = token.verify(key, issuer=self._issuer, audience=self._issuer, now=now)
+        claims = self._verify(token, key, now)
         found = await self._store.find_with_account(SessionId.parse(claims.sid))
         if found is None:
             raise UnauthenticatedError("session_unknown")
@@ -62,3 +65,12 @@ class Identifier:
         if claims.exp * SECOND <= now:  # the skew that apps allow is not for the one who set the clock
             raise UnauthenticatedError("token_expired")
         return Caller(account=account, session=session)
+
+    def _verify(self, token: UnverifiedToken, key: TokenVerifyingKey, now: Instant) -> VerifiedClaims:
+        try:
+            return token.verify(key, issuer=self._issuer, audience=self._issuer, now=now)
+        except TokenError as error:
+            if error.step in {Step.ISSUED_AT, Step.NOT_BEFORE}:
+                # We or another node signed it, at a time that has not come here: one of the clocks is wrong.
+                _log.error("clock.skew", token_step=error.step.name.lower(), allowed_s=MAX_SKEW // SECOND)
+            raise

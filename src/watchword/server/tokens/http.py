@@ -27,7 +27,9 @@ def token_routes(service: TokenService) -> list[Route]:
         asked: TokenRequest = request.body
         if not asked.bearer:
             raise ForbiddenError('only unbound tokens are issued so far: ask with "bearer": true')
-        token = await service.issue_bearer(caller.account, caller.session, asked.audience, request.context)
+        token = await service.issue_bearer(
+            caller.account, caller.session, asked.audience, request.context, scopes=asked.scopes
+        )
         answer = TokenAnswer(access_token=token.text, expires_at=token.expires_at, token_type="Bearer")  # noqa: S106
         return Reply.json(answer, status=201)
 

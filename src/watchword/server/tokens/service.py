@@ -1,6 +1,6 @@
 """Issuing access tokens. Verification offline is the middleware's; the server's own API also asks for the session."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ from watchword.core.entropy import Entropy
 from watchword.core.ids import SessionId
 from watchword.crypto.signing import TokenSigningKey
 from watchword.errors import MalformedError, UnauthenticatedError
-from watchword.protocol.tokens import AccessClaims, audience_of, issue_access_token
+from watchword.protocol.tokens import AccessClaims, audience_of, issue_access_token, scopes_of
 from watchword.server.accounts.model import Account
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.context import RequestContext
@@ -55,19 +55,29 @@ class TokenService:
         return self._issue(account, session, audience=self._issuer, scope=API_SCOPE, now=now)
 
     async def issue_bearer(
-        self, account: Account, session: Session, audience: str, context: RequestContext
+        self,
+        account: Account,
+        session: Session,
+        audience: str,
+        context: RequestContext,
+        *,
+        scopes: Iterable[str] = (),
     ) -> IssuedToken:
         """A token for one app that works for whoever holds it; audited before it is given out.
 
+        `scopes` are the owner's choice of what it is for: they grant nothing.
+
         Raises:
-            MalformedError: `audience` is not an origin in its canonical spelling, or is the server itself.
+            MalformedError: `audience` is not an origin in its canonical spelling, or is the server itself; or
+                `scopes` are not scopes.
             UnauthenticatedError: the session has ended meanwhile.
         """
         if audience_of(audience) != audience:
             raise MalformedError(f"the audience is the app's origin: {audience_of(audience)}")
         if audience == self._issuer:
             raise MalformedError("the server's own API takes only the session's own token")
-        token = self._issue(account, session, audience=audience, scope=(), now=context.now)
+        scope = scopes_of(scopes)
+        token = self._issue(account, session, audience=audience, scope=scope, now=context.now)
         unit = Unit(key=account.id.value)
         self._require_session(unit, session.id, context.now)
         unit.note(
@@ -78,6 +88,7 @@ class TokenService:
                     "account": str(account.id),
                     "session": str(session.id),
                     "audience": audience,
+                    "scope": " ".join(scope),
                     "binding": "none",
                     "request": str(context.request_id),
                 },

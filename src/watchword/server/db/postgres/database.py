@@ -13,6 +13,7 @@ from watchword.server.db.postgres.connection import COMMAND_TIMEOUT, CONNECT_TIM
 from watchword.server.db.postgres.faults import Fault, classify, public_error
 from watchword.server.db.postgres.writer import GroupWriter
 from watchword.server.db.unit import AuditSink, Parameters, Row, Unit
+from watchword.server.measures import DatabaseMeasures
 
 READ_CONNECTIONS: Final = 8
 _READ_ATTEMPTS: Final = 2
@@ -34,6 +35,10 @@ class PostgresDatabase:
     def use_audit(self, audit: AuditSink) -> None:
         """Write the events of later units through `audit`."""
         self._writer.audit = audit
+
+    def use_measures(self, measures: DatabaseMeasures) -> None:
+        """Count the writer's transactions in `measures` from now on."""
+        self._writer.measures = measures
 
     async def fetch_one(self, sql: str, parameters: Parameters) -> Row | None:
         """The first row, or None."""

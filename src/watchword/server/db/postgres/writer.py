@@ -28,6 +28,7 @@ from watchword.server.db.postgres.connection import Source
 from watchword.server.db.postgres.faults import Fault, classify, public_error
 from watchword.server.db.postgres.fence import GROUP_ID_SIZE, UnknownOutcomeError, begin_text, find_out
 from watchword.server.db.unit import AuditSink, GuardError, Step, Unit
+from watchword.server.measures import DatabaseMeasures
 
 MAX_GROUP: Final = 256
 MAX_QUEUE: Final = 4096
@@ -54,6 +55,7 @@ class GroupWriter:
         self._clock = clock
         self._entropy = entropy
         self.audit = audit
+        self.measures = DatabaseMeasures()
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Waiting] = deque()
         self._wake = asyncio.Event()
@@ -204,6 +206,7 @@ class GroupWriter:
 
     async def _finish(self, connection: asyncpg.Connection, group: list[Waiting], group_id: bytes) -> None:
         """Commit; when the answer is lost, find out."""
+        began = self._loop.time()
         try:
             await connection.execute("commit")
         except Exception:
@@ -212,6 +215,7 @@ class GroupWriter:
                 self.audit.rolled_back()
                 raise
         self.audit.committed()
+        self.measures.group(len(group), self._loop.time() - began)
         await self._prune()
 
     async def _find_out(self, group: list[Waiting], group_id: bytes) -> bool:

@@ -16,6 +16,7 @@ from watchword.server.db.sqlite.state import ServingState
 from watchword.server.db.sqlite.worker import Worker
 from watchword.server.db.sqlite.writer import GroupWriter
 from watchword.server.db.unit import AuditSink, Parameters, Row, Unit
+from watchword.server.measures import DatabaseMeasures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,10 @@ class SqliteDatabase:
     def use_audit(self, audit: AuditSink) -> None:
         """Write the events of later units through `audit`."""
         self._writer.audit = audit
+
+    def use_measures(self, measures: DatabaseMeasures) -> None:
+        """Count the writer's transactions in `measures` from now on."""
+        self._writer.measures = measures
 
     async def fetch_one(self, sql: str, parameters: Parameters) -> Row | None:
         """The first row, or None."""

@@ -8,6 +8,7 @@ with the loop at every statement. Only the commit, which waits for the disk, run
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from watchword.server.db.sqlite.mark import Mark
 from watchword.server.db.sqlite.state import ServingState
 from watchword.server.db.sqlite.worker import Worker
 from watchword.server.db.unit import AuditSink, GuardError, Step, Unit
+from watchword.server.measures import DatabaseMeasures
 
 MAX_GROUP: Final = 256
 """Units in one transaction: about four milliseconds of the loop at a time."""
@@ -41,6 +43,7 @@ class _Group:
     kept: list[asyncio.Future[None]] = field(default_factory=list)
     failed: list[tuple[asyncio.Future[None], BaseException]] = field(default_factory=list)
     number: int = 0
+    commit_s: float = 0.0
 
     def tell_failed(self) -> None:
         for future, error in self.failed:
@@ -84,6 +87,7 @@ class GroupWriter:
         self._checkpointer = checkpointer
         self._loop = loop
         self.audit = audit
+        self.measures = DatabaseMeasures()
         self._queue: deque[Waiting] = deque()
         self._busy = False
         self._locked_until: float | None = None
@@ -272,7 +276,9 @@ class GroupWriter:
 
     def _commit(self, group: _Group) -> None:
         """On the thread. What happens after the commit cannot undo it, so it must not raise."""
+        began = time.perf_counter()
         self._connection.execute("commit")
+        group.commit_s = time.perf_counter() - began
         self._mark.write(group.number)
 
     def _finish(self, group: _Group, outcome: BaseException | None) -> None:
@@ -280,6 +286,7 @@ class GroupWriter:
             self._abandon(group.everybody(), outcome)
             return
         self.audit.committed()
+        self.measures.group(len(group.kept), group.commit_s)
         for future in group.kept:
             if not future.done():
                 future.set_result(None)

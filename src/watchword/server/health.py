@@ -1,0 +1,60 @@
+"""Whether the server can do its work, and if not, why. What it says holds no names and no paths.
+
+A disk that is full shows at the next change, so that is what readiness goes by: while the last change failed for the
+engine's sake, each question tries an empty one. The first that succeeds makes the server ready again.
+"""
+
+import enum
+from typing import Final
+
+from watchword.errors import WatchwordError
+from watchword.server.audit.checkpointer import Checkpointer
+from watchword.server.db.unit import Database, Unit
+from watchword.server.measures import DatabaseMeasures
+
+_KEY: Final = b"health"
+
+
+class Trouble(enum.StrEnum):
+    """Why the server is not ready."""
+
+    STOPPING = "stopping"
+    READING = "database cannot be read"
+    WRITING = "database cannot be written"
+    AUDIT = "audit checkpoints fail"
+
+
+class Health:
+    def __init__(self, *, database: Database, measures: DatabaseMeasures, checkpointer: Checkpointer) -> None:
+        self._database = database
+        self._measures = measures
+        self._checkpointer = checkpointer
+        self.stopping = False
+
+    async def ready(self) -> bool:
+        return not await self.troubles()
+
+    async def troubles(self) -> tuple[Trouble, ...]:
+        """All that is the matter; nothing: ready."""
+        found = [Trouble.STOPPING] if self.stopping else []
+        if not await self._can_read():
+            return (*found, Trouble.READING)
+        if self._measures.failing and not await self._can_write():
+            found.append(Trouble.WRITING)
+        if self._checkpointer.health().degraded:
+            found.append(Trouble.AUDIT)
+        return tuple(found)
+
+    async def _can_read(self) -> bool:
+        try:
+            await self._database.fetch_one("select 1", {})
+        except WatchwordError:
+            return False
+        return True
+
+    async def _can_write(self) -> bool:
+        try:
+            await self._database.commit(Unit(key=_KEY))
+        except WatchwordError:
+            return False
+        return True

@@ -1,0 +1,13 @@
+"""Plain counters that the parts of the server keep while they work, and that `server/metrics` reads.
+
+Adding is a few list and dictionary steps on the event loop: no lock, no library. The keys of every table come from our
+own code (routes, enums, lists below), never from what a caller sends, so a table has a size that is known beforehand.
+"""
+
+from watchword.server.measures.connections import ConnectionMeasures
+from watchword.server.measures.database import DatabaseMeasures
+from watchword.server.measures.histogram import Histogram
+from watchword.server.measures.outcomes import Outcomes
+from watchword.server.measures.requests import RequestMeasures
+
+__all__ = ["ConnectionMeasures", "DatabaseMeasures", "Histogram", "Outcomes", "RequestMeasures"]

@@ -1,0 +1,77 @@
+"""M14: the clock of one of two nodes that share a database is wrong."""
+
+import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.kits.world import Person, World, open_world
+
+from watchword.core.clock import DAY, SECOND
+from watchword.server.db.skew import measure_skew, warn_of_skew
+from watchword.server.logs import get_log
+from watchword.testing import FixedClock
+
+NOW = 1_800_000_000_000
+LOGIN_GOOD, REFUSED = 200, 401
+
+
+@asynccontextmanager
+async def two_nodes(url: str, tmp_path: Path, *, ahead: int) -> AsyncIterator[tuple[World, World]]:
+    """A, whose clock is right, and B, with its clock `ahead` milliseconds of it; one database, one root key."""
+    async with open_world(tmp_path / "a", database=url, clock=FixedClock(NOW), seed="a") as one:
+        (tmp_path / "b").mkdir(mode=0o700)
+        shutil.copy(tmp_path / "a" / "root.key", tmp_path / "b" / "root.key")
+        clock = FixedClock(NOW + ahead)
+        async with open_world(tmp_path / "b", database=url, clock=clock, seed="b") as other:
+            yield one, other
+
+
+async def asked(node: World, person: Person) -> int:
+    return (await node.call("GET", "/api/me", token=person.access_token)).status_code
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("ahead", [0, 59 * SECOND, 60 * SECOND, -59 * SECOND, -60 * SECOND])
+async def test_fault_M14_a_token_of_one_node_is_good_at_another_within_the_skew(
+    postgres_url, tmp_path, ahead
+):
+    async with two_nodes(postgres_url, tmp_path, ahead=ahead) as (one, other):
+        person = await one.register("anna")
+        assert await asked(one, person) == LOGIN_GOOD
+        assert await asked(other, person) == LOGIN_GOOD
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("ahead", [-61 * SECOND, -90 * SECOND, -DAY])
+async def test_fault_M14_a_node_that_is_behind_refuses_and_alarms(postgres_url, tmp_path, caplog, ahead):
+    async with two_nodes(postgres_url, tmp_path, ahead=ahead) as (one, other):
+        person = await one.register("anna")
+        assert await asked(one, person) == LOGIN_GOOD
+        assert await asked(other, person) == REFUSED
+    alarms = [record for record in caplog.records if "clock.skew" in record.getMessage()]
+    assert len(alarms) == 1
+
+
+@pytest.mark.anyio
+async def test_fault_M14_a_node_a_day_ahead_takes_tokens_for_ended(postgres_url, tmp_path, caplog):
+    """It cannot tell that from a token's natural end: the comparison with the database's clock alarms."""
+    async with two_nodes(postgres_url, tmp_path, ahead=DAY) as (one, other):
+        person = await one.register("anna")
+        assert await asked(other, person) == REFUSED
+        assert await asked(one, person) == LOGIN_GOOD
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("ahead", "alarms"),
+    [(0, 0), (25 * SECOND, 0), (90 * SECOND, 1), (-90 * SECOND, 1), (DAY, 1)],
+)
+async def test_fault_M14_a_node_measures_its_clock_by_the_database(postgres_database, caplog, ahead, alarms):
+    real = round(time.time() * SECOND)  # the database has the machine's clock, and no other
+    clock = FixedClock(real + ahead)
+    assert abs(await measure_skew(postgres_database, clock) - ahead) < 2 * SECOND
+    await warn_of_skew(postgres_database, clock, get_log("test"))
+    assert len([record for record in caplog.records if "clock.skew" in record.getMessage()]) == alarms
