@@ -6,6 +6,7 @@ What it writes goes to two files beside its data directory, so that nothing has 
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +21,13 @@ PROGRAM: Final = Path(sys.executable).with_name("watchword")
 START_SECONDS: Final = 30
 STOP_SECONDS: Final = 30
 _POLL_SECONDS: Final = 0.01
+
+
+def free_port() -> int:
+    """A port of loopback that was free just now: where an origin must be known before the server starts."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -18,6 +18,7 @@ from watchword.cli.person_context import (
     Passwords,
     ServerOption,
     StdinOption,
+    TLSCAOption,
     ToldRefusalError,
     Trust,
     TrustOption,
@@ -70,6 +71,7 @@ def register(
     ] = False,
     server: ServerOption = None,
     ca: CAOption = None,
+    tls_ca: TLSCAOption = None,
     fingerprint: FingerprintOption = None,
     trust_on_first_use: TrustOption = False,
     home: HomeOption = None,
@@ -95,7 +97,9 @@ def register(
     invitation = passwords.read("Invitation").strip() if invited else None
     chosen = parse_username(username or _ask("Username")).text
     address = parse_email(email).text if email else None
-    trust = Trust(server=server, ca=ca, fingerprint=fingerprint, on_first_use=trust_on_first_use)
+    trust = Trust(
+        server=server, ca=ca, fingerprint=fingerprint, on_first_use=trust_on_first_use, tls_ca=tls_ca
+    )
     with new_client(trust, folder) as client:
         password = check_new(
             passwords.read_new("Password"), username=chosen, email=address, service="watchword"
@@ -132,6 +136,7 @@ def login(
     ] = False,
     server: ServerOption = None,
     ca: CAOption = None,
+    tls_ca: TLSCAOption = None,
     fingerprint: FingerprintOption = None,
     trust_on_first_use: TrustOption = False,
     home: HomeOption = None,
@@ -151,7 +156,13 @@ def login(
         if vault_of(folder).exists() and not new_device:
             account = _log_in_again(identifier, folder, passwords, server, ca)
         else:
-            trust = Trust(server=server, ca=ca, fingerprint=fingerprint, on_first_use=trust_on_first_use)
+            trust = Trust(
+                server=server,
+                ca=ca,
+                fingerprint=fingerprint,
+                on_first_use=trust_on_first_use,
+                tls_ca=tls_ca,
+            )
             chosen = identifier or _ask("Username or e-mail")
             with new_client(trust, folder) as client:
                 password = prepared(passwords.read(f"Password of {chosen}"))

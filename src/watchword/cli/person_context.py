@@ -32,6 +32,15 @@ CAOption = Annotated[
     Path | None,
     typer.Option("--ca", envvar="WATCHWORD_CA", help="PEM file with the server's root (its ca.pem)."),
 ]
+TLSCAOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tls-ca",
+        envvar="WATCHWORD_TLS_CA",
+        metavar="FILE|system",
+        help="Where another authority made the server's TLS certificate: its roots, or this machine's.",
+    ),
+]
 FingerprintOption = Annotated[
     str | None,
     typer.Option("--fingerprint", help="Trust the server whose root has this fingerprint."),
@@ -64,6 +73,7 @@ class Trust:
     ca: Path | None = None
     fingerprint: str | None = None
     on_first_use: bool = False
+    tls_ca: str | None = None
 
 
 class Passwords:
@@ -164,9 +174,15 @@ def vault_client(home: Path, server: str | None, ca: Path | None) -> "Iterator[C
 
 def find_trust(trust: Trust) -> "TrustedServer":
     """The server's root, by the first of: CA file, fingerprint, first use when allowed, a person's yes."""
+    from watchword.client.trust import also_under
+
+    found = _find_root(trust, _origin(trust.server or DEFAULT_SERVER))
+    return also_under(found, trust.tls_ca) if trust.tls_ca is not None else found
+
+
+def _find_root(trust: Trust, server: str) -> "TrustedServer":
     from watchword.client import trust as ways
 
-    server = _origin(trust.server or DEFAULT_SERVER)
     if trust.ca is not None:
         return ways.trust_by_file(server, trust.ca)
     if trust.fingerprint is not None:

@@ -109,7 +109,8 @@ def _certificate(error: ssl.SSLCertVerificationError) -> str:
         return "its certificate is for another name; call it by the name that its operator gave it"
     return (
         "its certificate is not signed by the root that is pinned for it; "
-        "if the operator has made a new authority, get its new ca.pem from them"
+        "if the operator has made a new authority, get its new ca.pem from them; "
+        "if another authority made its certificate, name that with --tls-ca (tls_ca)"
     )
 
 

@@ -62,16 +62,19 @@ class Client:
         server: str | None = None,
         ca_file: Path | str | None = None,
         fingerprint: str | None = None,
+        tls_ca: Path | str | None = None,
         username: str | None = None,
         settings: ClientSettings | None = None,
     ) -> Self:
         """The client of whoever's vault lies in `home`.
 
         Where there is none yet, `server`, `username` and one of `ca_file` and `fingerprint` are needed, once: this
-        device is enrolled then. The work is done on entering the `with` block.
+        device is enrolled then. `tls_ca`: the roots of the server's TLS where another authority made its certificate,
+        a PEM file or "system"; its keys stay under the root that is pinned.
+        The work is done on entering the `with` block.
         """
         return cls(
-            lambda: find_server(home, server=server, ca_file=ca_file, fingerprint=fingerprint),
+            lambda: find_server(home, server=server, ca_file=ca_file, fingerprint=fingerprint, tls_ca=tls_ca),
             home,
             password=password,
             username=username,

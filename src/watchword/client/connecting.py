@@ -8,17 +8,20 @@ import httpx
 
 from watchword.client.answers import unreachable
 from watchword.client.steps import Send
+from watchword.client.trust import SYSTEM_ROOTS
 from watchword.errors import MalformedError, WatchwordError
 
 _NOT_OF_THE_BODY: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
 def pinned_context(root_pem: str) -> ssl.SSLContext:
-    """TLS to a server whose certificate chains to this root alone, by RFC 5280 to the letter, and carries its name.
+    """TLS to a server whose certificate chains to these roots alone, by RFC 5280 to the letter, and carries its name.
 
-    A name in the subject is none: those are not bound by what a root may sign for.
+    `root_pem` as in `TrustedServer`. A name in the subject is none: those are not bound by what a root may sign for.
     """
     context = ssl.create_default_context(cadata=root_pem)
+    if SYSTEM_ROOTS in root_pem:
+        context.load_default_certs()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     context.hostname_checks_common_name = False

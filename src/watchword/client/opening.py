@@ -9,7 +9,7 @@ from watchword.client.password_source import PasswordSource
 from watchword.client.session import Session, Ways
 from watchword.client.settings import Retries, Timeouts
 from watchword.client.transport import StretchProgress
-from watchword.client.trust import TrustedServer, trust_by_file, trust_by_fingerprint
+from watchword.client.trust import TrustedServer, also_under, trust_by_file, trust_by_fingerprint
 from watchword.client.vault import StretchFunction, VaultFile
 from watchword.core.clock import Clock, SystemClock
 from watchword.core.entropy import Entropy, SystemEntropy
@@ -78,7 +78,12 @@ def make_session(
 
 
 def find_server(
-    home: Path | str, *, server: str | None, ca_file: Path | str | None, fingerprint: str | None
+    home: Path | str,
+    *,
+    server: str | None,
+    ca_file: Path | str | None,
+    fingerprint: str | None,
+    tls_ca: Path | str | None = None,
 ) -> TrustedServer:
     """The server of the vault in `home` under the root pinned there; without a vault, as the parameters say.
 
@@ -94,6 +99,11 @@ def find_server(
         return TrustedServer(server=owner.server, root_pem=owner.root)
     if server is None:
         raise InvalidConfigError(f"there is no vault in {home} yet: which server?")
+    found = _find_root(server, ca_file=ca_file, fingerprint=fingerprint)
+    return also_under(found, str(tls_ca)) if tls_ca is not None else found
+
+
+def _find_root(server: str, *, ca_file: Path | str | None, fingerprint: str | None) -> TrustedServer:
     if ca_file is not None:
         return trust_by_file(_origin(server), Path(ca_file))
     if fingerprint is not None:

@@ -1,12 +1,13 @@
 """Coming to trust a server: by a CA file, by a fingerprint, or on first use when told to.
 
 Whatever the way, what is kept is the root certificate; the key document must be signed under it, and TLS must lead
-to it.
+to it. A server whose TLS certificate another authority made is reached under that one's roots as well, where the person
+says so: the key document, and with it all that is sealed, stays with the pinned root.
 """
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,13 +34,23 @@ from watchword.protocol.keydocument import (
 )
 
 KEYS_PATH = "/.well-known/watchword-keys"
+SYSTEM = "system"
+"""In place of a file of TLS roots: those of this machine."""
+SYSTEM_ROOTS = "# and the roots of this machine, for TLS\n"
+"""Stands behind the certificates in `TrustedServer.root_pem`; PEM readers pass it over."""
+MAX_ROOTS_SIZE = 1 << 16
+"""Bytes of a file of TLS roots: the vault keeps them."""
 Confirm = Callable[[str], bool]
 """Shows a fingerprint to a person and asks whether it is the server's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedServer:
-    """A server's address and the root certificate that we hold it to."""
+    """A server's address and the root certificate that we hold it to.
+
+    Of the certificates in `root_pem` the first is pinned; TLS alone may lead to a further one, or with `SYSTEM_ROOTS`
+    behind them to a root of this machine.
+    """
 
     server: str
     root_pem: str
@@ -47,6 +58,30 @@ class TrustedServer:
     @property
     def pin(self) -> bytes:
         return root_fingerprint(x509.load_pem_x509_certificate(self.root_pem.encode()))
+
+
+def also_under(trusted: TrustedServer, tls_ca: str) -> TrustedServer:
+    """`trusted`, with TLS allowed to lead to the roots in the PEM file `tls_ca` too, or to this machine's (`SYSTEM`).
+
+    Raises `InvalidConfigError` for a file that cannot be used.
+    """
+    more = SYSTEM_ROOTS if tls_ca == SYSTEM else _read_roots(Path(tls_ca))
+    return replace(trusted, root_pem=trusted.root_pem + more)
+
+
+def _read_roots(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        found = x509.load_pem_x509_certificates(content) if len(content) <= MAX_ROOTS_SIZE else []
+    except OSError as error:
+        raise InvalidConfigError(f"cannot read the file of TLS roots {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidConfigError(f"{path} holds no certificates in PEM form") from error
+    if not found:
+        raise InvalidConfigError(
+            f"{path} is longer than {MAX_ROOTS_SIZE} bytes: name the roots of this server alone"
+        )
+    return "".join(each.public_bytes(Encoding.PEM).decode() for each in found)
 
 
 def trust_by_file(server: str, path: Path) -> TrustedServer:

@@ -24,6 +24,7 @@ _OTHER_VARIABLES: Final = frozenset(
         "WATCHWORD_HOME",
         "WATCHWORD_SERVER",
         "WATCHWORD_CA",
+        "WATCHWORD_TLS_CA",
         "WATCHWORD_DEBUG",
         "WATCHWORD_SOAK",
     }
