@@ -226,6 +226,7 @@ def test_a_damaged_trail_is_exit_code_1(offline):
         f"{header}.{payload}.{signature[::-1]}\n" + "".join(path.read_text().splitlines(True)[1:])
     )
     damaged = offline.run("audit", "verify")
+    assert not any(line.startswith("{") for line in damaged.err.splitlines())
     assert damaged.code == 1
     assert "THE TRAIL IS DAMAGED" in damaged.out
     assert "checkpoint-damaged" in damaged.out

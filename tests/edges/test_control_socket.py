@@ -23,6 +23,7 @@ from watchword.server.control.errors import NUMBERS, ControlError, describe, rem
 from watchword.server.control.methods import METHODS
 from watchword.server.control.rpc import MAX_REQUEST
 from watchword.server.control.server import MAX_CONNECTIONS, serve_control
+from watchword.server.logs import JSONFormatter
 from watchword.testing.counts import count
 
 pytestmark = pytest.mark.anyio
@@ -107,6 +108,25 @@ async def test_what_a_running_server_tells_of_itself_is_asked_over_the_socket(tm
     async with serving(tmp_path, running=Told()) as (_, path):
         assert await run_blocking(path, "server.metrics", {}) == {"text": "watchword_ready 1.0\n"}
         assert await run_blocking(path, "server.health", {}) == {"ready": False, "troubles": ["stopping"]}
+
+
+async def test_a_call_its_error_its_audit_entry_and_its_log_line_share_an_id(tmp_path, caplog):
+    caplog.set_level("DEBUG", "watchword")
+    async with serving(tmp_path, running=Told()) as (world, path), Caller.open(path) as caller:
+        refused = (await caller.call("accounts.show", {"name": "nobody"}))["error"]["data"]
+        assert refused["request_id"].startswith("req_")
+        await caller.call("invites.make", {})
+        await caller.call("server.health")
+        facts = json.loads((await world.core.audit.tail(1))[0].facts)
+    lines = [json.loads(JSONFormatter().format(record)) for record in caplog.records]
+    told = [line for line in lines if line["event"] == "control.request"]
+    assert [(line["level"], line["method"], line["code"]) for line in told] == [
+        ("info", "accounts.show", "not_found"),
+        ("info", "invites.make", None),
+        ("debug", "server.health", None),
+    ]
+    assert [line["request"] for line in told[:2]] == [refused["request_id"], facts["request"]]
+    assert all(line["uid"] == os.geteuid() for line in told)
 
 
 async def test_every_method_answers_with_its_result_or_a_named_error(tmp_path):
@@ -348,13 +368,15 @@ async def test_more_connections_than_there_are_places_are_turned_away(tmp_path):
         assert await run_blocking(path, "invites.list", {}) == {"invites": []}
 
 
-async def test_an_unexpected_error_shows_a_trace_id_and_nothing_else(tmp_path):
+async def test_an_unexpected_error_shows_the_id_of_its_log_line_and_nothing_else(tmp_path, caplog):
     async with serving(tmp_path) as (world, path), Caller.open(path) as caller:
         world.services.operator._keys = None  # type: ignore[assignment]  # a fault of ours
         answer = await caller.call("keys.status")
         assert answer["error"]["code"] == -32603
         assert answer["error"]["data"]["code"] == "internal"
-        assert "err_" in answer["error"]["message"]
+        request = answer["error"]["data"]["request_id"]
+        assert request in answer["error"]["message"]
+        assert any(request in JSONFormatter().format(record) for record in caplog.records)
         assert "NoneType" not in json.dumps(answer)
         assert (await caller.call("invites.list"))["result"] == {"invites": []}
 

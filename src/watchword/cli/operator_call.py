@@ -70,7 +70,7 @@ class Place:
             raise UnreachableError(
                 f"no server runs on {directory}, and it holds no data yet: run “watchword serve”"
             )
-        configure_logs(level="error")
+        configure_logs(level="error", as_json=False)  # it stands among our own words
         result = asyncio.run(_run_offline(config, method, params, on_event))
         note(f"no server runs on {directory}: worked on the data itself")
         return result

@@ -43,6 +43,7 @@ from watchword.server.metrics.reader import MetricsReader
 from watchword.server.notify import Notifier
 from watchword.server.operator.service import OperatorService
 from watchword.server.reload import Reloader
+from watchword.server.sessions.identify import account_of
 from watchword.server.telling import Telling
 from watchword.server.transport import ServedTLS, bound, own_tls_names, port_of
 
@@ -151,6 +152,8 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
         ready=told.health.ready,
         proxies=proxies,
         measures=told.requests,
+        account_of=account_of,
+        log_from=config.log.requests.least_status,
     )
     if guest is None:
         calm_collector()

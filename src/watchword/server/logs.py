@@ -15,6 +15,7 @@ from json.encoder import encode_basestring_ascii as _quote
 from typing import Any, Final, TextIO, TypeGuard
 
 from watchword.core.clock import Instant, iso
+from watchword.server.log_lines import LineWriter
 
 MAX_FIELD: Final = 1024
 """Bytes of one field's value as written."""
@@ -88,18 +89,30 @@ def configure_logs(
     )
 
 
-class _LineHandler(logging.StreamHandler[TextIO]):
-    """Writes a line and flushes, under the lock that `handle` holds; a stream that is gone ends nothing."""
+class _LineHandler(logging.Handler):
+    """Writes lines, under the lock that `handle` holds; a stream that is stuck or gone ends nothing."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._lines = LineWriter(stream, self._dropped)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self.stream.write(self.format(record) + "\n")
-            self.stream.flush()
+            self._lines.write(self.format(record))
         except Exception:  # noqa: BLE001  # a line that cannot be written must not end the request it tells of
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the standard library's name
         """Nothing: the only place to say so is the one that does not take it."""
+
+    def close(self) -> None:
+        self._lines.close()
+        super().close()
+
+    def _dropped(self, count: int) -> str:
+        record = logging.LogRecord(f"{_ROOT}.log", logging.WARNING, "", 0, "log.dropped", None, None)
+        setattr(record, _FIELDS, {"count": count})
+        return self.format(record)
 
 
 class JSONFormatter(logging.Formatter):

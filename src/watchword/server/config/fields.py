@@ -9,7 +9,7 @@ from typing import Any, Final
 from watchword.crypto.passwords import ServerHash
 from watchword.server.accounts.model import RegistrationMode
 from watchword.server.config import parse
-from watchword.server.config.model import LogFormat, LogLevel, TLSMode
+from watchword.server.config.model import LogFormat, LogLevel, RequestLog, TLSMode
 from watchword.server.http.admission import DEFAULT_QUEUE, DEFAULT_SLOTS
 from watchword.server.http.proxies import DEFAULT_HEADER
 
@@ -220,6 +220,15 @@ FIELDS: Final[tuple[Field, ...]] = (
         default_text="auto",
         unit="auto, json or human",
         effect="One JSON object a line, or text for people; auto writes text on a terminal.",
+    ),
+    Field(
+        key="log.requests",
+        variable="WATCHWORD_LOG_REQUESTS",
+        read=parse.parse_choice(RequestLog),
+        default=RequestLog.ALL.value,
+        default_text="all",
+        unit="all, failed or none",
+        effect="Which requests write a line each at level info (failed: status 400 and above); the rest do at debug.",
     ),
     Field(
         key="limits.costly_at_once",

@@ -38,6 +38,19 @@ class TLSMode(enum.StrEnum):
     OFF = "off"
 
 
+class RequestLog(enum.StrEnum):
+    """Which requests leave a line at level info; the others do at level debug."""
+
+    ALL = "all"
+    FAILED = "failed"
+    NONE = "none"
+
+    @property
+    def least_status(self) -> int:
+        """The least status of an answer that leaves one."""
+        return {RequestLog.ALL: 0, RequestLog.FAILED: 400, RequestLog.NONE: 1000}[self]
+
+
 @dataclass(frozen=True, slots=True)
 class Listen:
     """`host` is an IP address without brackets, or "localhost"; port 0 lets the system choose."""
@@ -127,6 +140,7 @@ class PasswordsConfig:
 class LogConfig:
     level: LogLevel
     format: LogFormat
+    requests: RequestLog
 
     @property
     def as_json(self) -> bool | None:

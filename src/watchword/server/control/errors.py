@@ -38,12 +38,13 @@ NUMBERS: Final[Mapping[ErrorCode, int]] = {
 }
 
 
-def describe(error: WatchwordError) -> dict[str, Any]:
-    """The `error` member of an answer. `data.code` is what clients decide by."""
+def describe(error: WatchwordError, request: str = "") -> dict[str, Any]:
+    """The `error` member of an answer. `data.code` is what clients decide by; `request` is the call's id."""
+    data = {"code": error.code.value, "detail": error.detail}
     return {
         "code": NUMBERS[error.code],
         "message": error.detail or error.code.value,
-        "data": {"code": error.code.value, "detail": error.detail},
+        "data": {**data, "request_id": request} if request else data,
     }
 
 

@@ -47,8 +47,8 @@ def encode_result(identity: RequestId, result: Any) -> bytes:
     return _line({"id": identity, "result": result})
 
 
-def encode_error(identity: RequestId, error: WatchwordError) -> bytes:
-    return _line({"id": identity, "error": describe(error)})
+def encode_error(identity: RequestId, error: WatchwordError, request: str = "") -> bytes:
+    return _line({"id": identity, "error": describe(error, request)})
 
 
 def encode_notification(method: str, params: dict[str, Any]) -> bytes:

@@ -9,10 +9,13 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from watchword.core.clock import SystemClock
 from watchword.core.entropy import SystemEntropy
+from watchword.core.ids import RequestId as CallId
 from watchword.errors import (
     ErrorCode,
     ForbiddenError,
@@ -29,7 +32,6 @@ from watchword.server.control.methods import METHODS, REQUEST_S, Call, Running, 
 from watchword.server.control.rpc import (
     MAX_REQUEST,
     Request,
-    RequestId,
     encode_error,
     encode_notification,
     encode_result,
@@ -45,9 +47,12 @@ IDLE_S: Final = 60.0
 """How long a connection may wait with its next request."""
 _STOP_S: Final = 5.0
 """How long calls in work may take once the server stops."""
-_TRACE_SIZE: Final = 6
 _ROOM: Final = 1 << 20
 """Bytes waiting for a slow reader, beyond which progress is left out."""
+_ASKED_OFTEN: Final = frozenset({"server.health", "server.metrics"})
+"""By health checks: a line for each would hide the others."""
+_CLOCK: Final = SystemClock()
+_ENTROPY: Final = SystemEntropy()
 _log: Final = get_log("control")
 
 
@@ -143,7 +148,8 @@ class _Control:
         return parse_request(line) if isinstance(line, bytes) and line else None
 
     async def _answer(self, connection: "_Connection", request: Request, operator: LocalOperator) -> None:
-        call = Call(service=self._service, operator=operator, stream=connection, running=self._running)
+        named = replace(operator, request=_new_request_id())
+        call = Call(service=self._service, operator=named, stream=connection, running=self._running)
         if not _takes_long(request.method):
             await connection.write(await self._work(call, request))
             return
@@ -162,27 +168,43 @@ class _Control:
             await _cancel(work, sent, stopping)
 
     async def _work(self, call: Call, request: Request) -> bytes:
-        """The answer's line, whatever happens."""
+        """The answer's line, whatever happens; and its line in the log."""
+        began = _CLOCK.monotonic()
+        line, code = await self._try(call, request)
+        tell = _log.debug if request.method in _ASKED_OFTEN and not code else _log.info
+        tell(
+            "control.request",
+            method=request.method if request.method in METHODS else None,
+            code=code or None,
+            ms=(_CLOCK.monotonic() - began) * 1000,
+            request=call.operator.request,
+            uid=call.operator.uid,
+        )
+        return line
+
+    async def _try(self, call: Call, request: Request) -> tuple[bytes, str]:
+        """The answer's line and the code of its error, if it is one."""
         method = METHODS.get(request.method)
         limit = None if method is None or method.timeout_s is None else self._request_s
         try:
             async with asyncio.timeout(limit):
-                return encode_result(request.id, await dispatch(call, request.method, request.params))
+                return encode_result(request.id, await dispatch(call, request.method, request.params)), ""
         except WatchwordError as error:
-            return encode_error(request.id, error)
+            failed = error
         except TimeoutError:
-            return encode_error(request.id, TimedOutError("the call took too long; look whether it happened"))
+            failed = TimedOutError("the call took too long; look whether it happened")
         except Exception as error:  # noqa: BLE001  # the operator is told that it is our fault; the log says what
-            return _internal(request.id, request.method, error)
+            failed = _internal(call.operator.request, request.method, error)
+        return encode_error(request.id, failed, call.operator.request), failed.code
 
 
-def _internal(identity: RequestId, method: str, error: Exception) -> bytes:
-    trace = f"err_{SystemEntropy().bytes(_TRACE_SIZE).hex()}"
-    _log.fault("control.failed", error, method=method, trace=trace)
-    return encode_error(
-        identity,
-        remote_error(ErrorCode.INTERNAL, f"internal error in the server ({trace}); its log says more"),
-    )
+def _new_request_id() -> str:
+    return str(CallId.new(_CLOCK.now(), _ENTROPY))
+
+
+def _internal(request: str, method: str, error: Exception) -> WatchwordError:
+    _log.fault("control.failed", error, method=method, request=request)
+    return remote_error(ErrorCode.INTERNAL, f"internal error in the server ({request}); its log says more")
 
 
 def _takes_long(name: str) -> bool:

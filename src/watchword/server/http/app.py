@@ -6,7 +6,8 @@ a path that exists and one that does not answer the same.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -44,6 +45,18 @@ from watchword.server.measures.requests import OTHER
 
 _UNUSABLE_METHODS: Final = frozenset({"TRACE", "CONNECT"})
 _API: Final = "/api/"
+_GONE: Final = 499
+"""Stands for the status where the caller left first."""
+_SERVER_FAULT: Final = 500
+_PROBES: Final = frozenset({"/health/live", "/health/ready"})
+"""Asked every few seconds: while they say yes, their lines are for debugging."""
+_THEIR_ID: Final = re.compile(rb"[0-9a-f]{16,32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""What proxies make: 16 to 32 hexadecimal digits, or a UUID. Anything else may be anything, and is not written down."""
+AccountOf = Callable[[Any], str]
+
+
+def _nobody(_identity: Any) -> str:
+    return ""
 
 
 @dataclass(slots=True)
@@ -56,6 +69,8 @@ class Exchange:
     place: Place | None = None
     extra: dict[str, str] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
+    who: dict[str, str] = field(default_factory=dict)
+    """The account, once it is known, and the caller's own id of the request."""
 
 
 def build_app(
@@ -72,11 +87,14 @@ def build_app(
     lifespan: Lifespan | None = None,
     proxies: Proxies = NO_PROXIES,
     measures: RequestMeasures | None = None,
+    account_of: AccountOf = _nobody,
+    log_from: int = 0,
 ) -> ASGIApp:
     """The application that serves `routes`, `/health/live` and `/health/ready`.
 
     `door` are further checks, in order, for every request, known path or not. `lifespan` is entered before the first
     request and left after the last. `measures` counts what is answered.
+    `account_of` names an identity in the log. A request whose status is below `log_from` leaves its line at debug.
     Raises `ValueError` for routes that contradict each other.
     """
     table = RouteTable([*routes, *health_routes(ready)])
@@ -92,6 +110,8 @@ def build_app(
         lifespan or no_lifespan,
         proxies,
         measures or RequestMeasures(),
+        account_of,
+        log_from,
     )
 
 
@@ -110,6 +130,8 @@ class App:
     lifespan: Lifespan
     proxies: Proxies
     measures: RequestMeasures
+    account_of: AccountOf
+    log_from: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -163,7 +185,7 @@ class App:
             reply = problem_reply(error, request_id, headers=exchange.extra)
             exchange.why = _why(error)
             self.measures.error(error.code)
-            if reply.status == 500:  # noqa: PLR2004  # a fault of ours: where it came from is worth a line
+            if reply.status == _SERVER_FAULT:  # a fault of ours: where it came from is worth a line
                 self.log.fault("http.fault", error, request=exchange.request_id)
             return reply
         except Exception as error:  # noqa: BLE001  # the last line: one bad request must not show or end anything
@@ -173,6 +195,9 @@ class App:
 
     async def _handle(self, exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         headers = Headers(scope["headers"])
+        theirs = headers.raw(b"x-request-id")
+        if theirs is not None and _THEIR_ID.fullmatch(theirs):
+            exchange.who["caller_request"] = theirs.decode("ascii")
         self.hosts.check(headers.raw(b"host"))
         exchange.place, parameters = self.table.find(scope["raw_path"].decode("latin-1"))
         route = exchange.place.find(exchange.method) if exchange.place else None
@@ -189,6 +214,8 @@ class App:
             raise await self._nothing_here(exchange, request, scope)
         check_origin(exchange.method, headers, self.hosts)
         identity = await self.identify(request) if route.auth else None
+        if identity is not None:
+            exchange.who["account"] = self.account_of(identity)
         check_content(route, headers)
         query = read_query(route, scope["query_string"])
         return await self._run(route, request, identity, query, receive)
@@ -226,7 +253,8 @@ class App:
             self.measures.observe(OTHER, OTHER, status, taken)
         else:
             self.measures.observe(place.template, method if place.find(method) else OTHER, status, taken)
-        self.log.info(
+        tell = self.log.info if (status or _GONE) >= self._told_from(place) else self.log.debug
+        tell(
             "http.request",
             method=exchange.method,
             route=place.template if place else None,
@@ -234,8 +262,13 @@ class App:
             ms=taken * 1000,
             request=exchange.request_id,
             address=exchange.context.address,
+            **exchange.who,
             **exchange.why,
         )
+
+    def _told_from(self, place: Place | None) -> int:
+        """The least status whose line is more than a detail."""
+        return _SERVER_FAULT if place is not None and place.template in _PROBES else self.log_from
 
 
 async def _decode_and_handle(

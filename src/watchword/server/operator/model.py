@@ -23,10 +23,13 @@ class LocalOperator:
     """A process on this machine, known by the user that it runs as."""
 
     uid: int
+    request: str = ""
+    """The id of the call, which its log line and its errors have too; "" without a server."""
 
     def facts(self) -> Mapping[str, str | int]:
         """For audit entries."""
-        return {"by": "local operator", "uid": self.uid}
+        facts: dict[str, str | int] = {"by": "local operator", "uid": self.uid}
+        return {**facts, "request": self.request} if self.request else facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

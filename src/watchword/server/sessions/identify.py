@@ -34,6 +34,11 @@ class Caller:
         return self.session.device_id
 
 
+def account_of(caller: Caller) -> str:
+    """How the log names who calls."""
+    return str(caller.account.id)
+
+
 class Identifier:
     """Turns a request's `Authorization` into a `Caller`; the only way into what needs one."""
 

@@ -127,6 +127,7 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
         "passwords.server_hash": "bcrypt",
         "log.level": "debug",
         "log.format": "json",
+        "log.requests": "failed",
         "limits.costly_at_once": "3",
         "limits.costly_waiting": "4",
         "backup.recipient": str(tmp_path / "b"),
@@ -144,7 +145,8 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
     lines += ['listen = "[::1]:1"', 'origin = "https://id.example.org"', 'database = "postgresql://u@h/d"']
     lines += ['hosts = ["a.example", "b.example:8443"]', f'root_key_file = "{texts["root_key_file"]}"']
     lines += ['registration = "closed"', "shutdown_grace_s = 5", "[passwords]", 'server_hash = "bcrypt"']
-    lines += ["[log]", 'level = "debug"', 'format = "json"', "[limits]", "costly_at_once = 3"]
+    lines += ["[log]", 'level = "debug"', 'format = "json"', 'requests = "failed"']
+    lines += ["[limits]", "costly_at_once = 3"]
     lines += ["costly_waiting = 4", "[backup]", f'recipient = "{texts["backup.recipient"]}"']
     lines += ["[tls]", 'mode = "files"', 'certificate = "chain.pem"', 'key = "key.pem"']
     lines += ['key_password_file = "password"']
