@@ -6,7 +6,7 @@ that the faces of HTTP send. All four kinds of methods; servicers ask for more b
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from contextvars import copy_context
 from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any, Final, NoReturn, Unpack
@@ -62,10 +62,18 @@ class _Call:
         return _STATUS.get(denial.status, grpc.StatusCode.INTERNAL), denial.title, trailing
 
     def abort(self, context: Any, error: WatchwordError) -> NoReturn:
+        """Refuse a call that has not been answered yet."""
         status, sentence, trailing = self.refusal(error)
         context.set_trailing_metadata(trailing)
         context.abort(status, sentence)
         raise AssertionError("abort returned")
+
+    def mark(self, context: Any, error: WatchwordError) -> None:
+        """Have the stream end with the refusal once it returns: `grpc.aio` may still be sending what came before."""
+        status, sentence, trailing = self.refusal(error)
+        context.set_trailing_metadata(trailing)
+        context.set_code(status)
+        context.set_details(sentence)
 
     def _values(self, name: str) -> list[str]:
         return [_text(value) for key, value in self._metadata if key == name]
@@ -143,14 +151,6 @@ def _resumed(flight: Any, steps: Steps[Admission]) -> Admission:
     return run_blocking(all_steps())
 
 
-@contextmanager
-def _refusals(call: _Call, context: Any) -> Iterator[None]:
-    try:
-        yield
-    except ROUTE_ERRORS as error:
-        call.abort(context, error)
-
-
 def _entered(call: _Call, context: Any, admit: Callable[[], Admission]) -> Any:
     """A context of its own in which the caller is known; what grpc's threads do next must not see it."""
     try:
@@ -182,8 +182,10 @@ def _one(inner: Behavior, call: _Call, admit: Callable[[], Admission]) -> Behavi
 
     def direct(request: Any, context: Any) -> Any:
         ours = _entered(call, context, admit)
-        with _refusals(call, context):
+        try:
             return ours.run(inner, request, context)
+        except ROUTE_ERRORS as error:
+            call.abort(context, error)
 
     return waiting if iscoroutinefunction(inner) else direct
 
@@ -200,14 +202,15 @@ def _many(inner: Behavior, call: _Call, admit: Callable[[], Admission]) -> Behav
 
     def yielding(request: Any, context: Any) -> Iterator[Any]:
         ours = _entered(call, context, admit)
-        with _refusals(call, context):
+        answers: Any = None
+        try:
             answers = ours.run(inner, request, context)
-            try:
-                yield from _within(ours, iter(answers))
-            finally:
-                close = getattr(answers, "close", None)
-                if close is not None:
-                    ours.run(close)
+            yield from _within(ours, iter(answers))
+        except ROUTE_ERRORS as error:
+            call.mark(context, error)
+        finally:
+            if hasattr(answers, "close"):
+                ours.run(answers.close)
 
     if isasyncgenfunction(inner):
         return streaming

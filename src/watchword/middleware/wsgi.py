@@ -95,7 +95,7 @@ class _Pieces:
                 raise
             self._iterator = iter(self._deny(error))
             piece = next(self._iterator)
-        self._begun = self._begun or bool(piece)
+        self._begun = True  # servers send the headers even with an empty piece
         return piece
 
     def _step(self) -> bytes:
