@@ -15,6 +15,7 @@ from tests.kits.commands import PASSWORD, Finished, Shell
 from tests.kits.process import PROGRAM, RunningServer, clean_environment
 
 from watchword.core.clock import SystemClock
+from watchword.core.encoding import decode_b64u, decode_json
 from watchword.core.entropy import SystemEntropy
 from watchword.crypto.authority import Authority
 from watchword.crypto.certificates import encode_certificate_pem
@@ -161,6 +162,14 @@ def test_a_token_is_for_one_app_and_ends_in_ten_minutes(resident: Shell) -> None
     plain = good(resident.ask("token", "--for", APP)).out
     assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", plain)
     assert plain.strip() != whole["access_token"]
+
+
+def test_a_token_carries_the_scopes_that_its_owner_chose(resident: Shell) -> None:
+    chosen = ("--scope", "reports:read", "--scope", "reports:list", "--scope", "reports:read")
+    plain = good(resident.ask("token", "--for", APP, *chosen)).out
+    assert decode_json(decode_b64u(plain.split(".")[1]))["scope"] == "reports:list reports:read"
+    wrong = resident.ask("token", "--for", APP, "--scope", "a b", "--json")
+    assert (wrong.code, wrong.out, wrong.error["code"]) == (2, "", "malformed")
 
 
 def test_passwd_ends_other_sessions_and_the_new_password_opens_everything(

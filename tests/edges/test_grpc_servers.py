@@ -138,7 +138,7 @@ def test_a_stream_whose_client_has_gone_is_closed(server):
             closed.append(current_identity().username)
 
     with grpc_server(servicer_of(unary=many, stream=many), settings(server)) as port:
-        channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+        channel: Any = grpc.insecure_channel(f"127.0.0.1:{port}")
         answers = channel.unary_stream("/notes.Notes/many")(b"x", metadata=good(server), timeout=10)
         assert next(answers) == b"alice"
         answers.cancel()
@@ -168,12 +168,13 @@ def test_credentials_of_a_call_ask_for_a_token_each_time_and_fail_with_it(server
     credentials = grpc.composite_channel_credentials(
         grpc.ssl_channel_credentials(root.read_bytes()), call_credentials(lambda: next(tokens))
     )
-    with grpc.secure_channel(f"localhost:{port}", credentials) as channel:
+    secure: Any = grpc.secure_channel(f"localhost:{port}", credentials)
+    with secure as channel:
         method = channel.unary_unary("/notes.Notes/unary_unary")
         assert [method(b"x", timeout=10) for _ in range(2)] == [b"anna", b"berta"]
         with pytest.raises(grpc.RpcError) as caught:
             method(b"x", timeout=10)
-        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE  # type: ignore[attr-defined]  # a call, too
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     running.stop(None).wait(5)
 
 

@@ -6,14 +6,14 @@
 Views ask for more by `watchword.middleware.require`.
 """
 
-from typing import Any, Final, Unpack, cast
+from typing import Any, Final, Unpack, cast, overload
 
 from flask import Flask, Response, g, request
 
 from watchword.errors import InvalidConfigError, WatchwordError
 from watchword.middleware.refusals import ROUTE_ERRORS
 from watchword.middleware.requirement import IDENTITY_KEY, STATE_KEY
-from watchword.middleware.settings import Settings
+from watchword.middleware.settings import Settings, settings_of
 from watchword.middleware.wsgi import WatchwordMiddleware
 
 CONFIG_KEY: Final = "WATCHWORD"
@@ -27,15 +27,23 @@ class Watchword:
     Raise `InvalidConfigError` for a mistake in them.
     """
 
-    def __init__(self, app: Flask | None = None, **settings: Unpack[Settings]) -> None:
+    @overload
+    def __init__(self, app: Flask | None = None) -> None: ...
+    @overload
+    def __init__(self, app: Flask, **settings: Unpack[Settings]) -> None: ...
+    def __init__(self, app: Flask | None = None, **settings: Any) -> None:
         if app is not None:
             self.init_app(app, **settings)
 
-    def init_app(self, app: Flask, **settings: Unpack[Settings]) -> None:
+    @overload
+    def init_app(self, app: Flask) -> None: ...
+    @overload
+    def init_app(self, app: Flask, **settings: Unpack[Settings]) -> None: ...
+    def init_app(self, app: Flask, **settings: Any) -> None:
         """Guard `app`, where it is made later than this object."""
         if _EXTENSION in app.extensions:
             raise InvalidConfigError("this Flask application is guarded already")
-        given: Settings = settings or app.config.get(CONFIG_KEY, {})
+        given = settings_of(settings or app.config.get(CONFIG_KEY, {}))
         guarded = WatchwordMiddleware(app.wsgi_app, **given)
         app.wsgi_app = guarded  # type: ignore[method-assign]  # as Flask's documentation has it
         app.extensions[_EXTENSION] = self

@@ -89,6 +89,43 @@ async def test_an_apps_token_is_for_that_app_and_audited(scene: Scene) -> None:
     assert issued.text.split(".")[2] not in facts + personal
 
 
+async def test_an_apps_token_carries_the_scopes_that_its_owner_chose_each_once_and_audited(
+    scene: Scene,
+) -> None:
+    issued = await scene.service.issue_bearer(
+        scene.account, scene.session, APP, CONTEXT, scopes=["b:x", "a", "b:x"]
+    )
+    found = UnverifiedToken.parse(issued.text).verify(KEY.public, issuer=ISSUER, audience=APP, now=NOW)
+    assert tuple(found.scope) == ("a", "b:x")
+    assert found.level == scene.account.level  # no scope changes that
+    [(facts, _)] = await scene.audit()
+    assert decode_json(facts.encode())["scope"] == "a b:x"
+
+
+@pytest.mark.parametrize(
+    "scopes",
+    [[""], ["a b"], ["a\n"], ['a"'], ["a\\b"], ["\x7f"], ["é"], ["x" * 101], [f"s{n}" for n in range(33)],
+     [f"{n:02}{'x' * 40}" for n in range(32)]],
+)  # fmt: skip
+async def test_scopes_of_another_form_or_too_many_get_no_token_and_no_entry(
+    scene: Scene, scopes: list[str]
+) -> None:
+    with pytest.raises(MalformedError):
+        await scene.service.issue_bearer(scene.account, scene.session, APP, CONTEXT, scopes=scopes)
+    assert await scene.audit() == []
+
+
+async def test_as_many_and_as_long_scopes_as_are_allowed_make_a_token_that_verifies(scene: Scene) -> None:
+    for scopes in (
+        ["x" * 100],
+        [f"s{n}" for n in range(32)],
+        [chr(sign) for sign in (0x21, 0x23, 0x5B, 0x5D, 0x7E)],
+    ):
+        issued = await scene.service.issue_bearer(scene.account, scene.session, APP, CONTEXT, scopes=scopes)
+        found = UnverifiedToken.parse(issued.text).verify(KEY.public, issuer=ISSUER, audience=APP, now=NOW)
+        assert set(found.scope) == set(scopes)
+
+
 async def test_no_two_tokens_have_one_id(scene: Scene) -> None:
     ids = set()
     for _ in range(20):
