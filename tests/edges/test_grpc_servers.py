@@ -41,7 +41,8 @@ def servicer_of(*, unary: Any, stream: Any) -> Any:
 
 
 def refusal(port: int, path: str, metadata: list[tuple[str, str]]) -> Any:
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    plain: Any = grpc.insecure_channel(f"127.0.0.1:{port}")
+    with plain as channel:
         with pytest.raises(grpc.RpcError) as caught:
             list(channel.unary_stream(path)(b"x", metadata=metadata, timeout=10))
         return caught.value
