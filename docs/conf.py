@@ -34,6 +34,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "tools.site.diagrams",
+    "tools.site.docstrings",
     "tools.site.links",
 ]
 
@@ -45,7 +46,7 @@ myst_links_external_new_tab = False
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_class_signature = "separated"
+default_role = "literal"  # docstrings are Markdown as far as backticks go
 python_display_short_literal_types = True
 
 html_theme = "furo"

@@ -18,7 +18,7 @@
       startOnLoad: false,
       securityLevel: "strict",
       theme: isDark() ? "dark" : "neutral",
-      fontFamily: "inherit",
+      fontFamily: getComputedStyle(document.body).fontFamily,
     });
     await mermaid.run({ nodes: blocks });
   };
