@@ -8,6 +8,7 @@ from watchword.cli.operator_backup import after_restore, backup, make_backup_key
 from watchword.cli.operator_config import check_config, serve
 from watchword.cli.operator_invites import invite, invites
 from watchword.cli.operator_keys import make_keys
+from watchword.cli.operator_migrate import migrate
 from watchword.cli.operator_monitor import health, metrics
 
 
@@ -22,6 +23,7 @@ def add_commands(app: typer.Typer) -> None:
     app.add_typer(make_backup_key(), name="backup-key")
     app.command("restore")(restore)
     app.command("after-restore")(after_restore)
+    app.command("migrate")(migrate)
     app.add_typer(make_keys(), name="keys")
     app.add_typer(make_audit(), name="audit")
     app.command("health")(health)

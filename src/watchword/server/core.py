@@ -28,8 +28,8 @@ from watchword.server.config import Config
 from watchword.server.data_directory import RESTORING, write_file
 from watchword.server.db import Database, open_database
 from watchword.server.db.measured import MeasuredDatabase
+from watchword.server.db.restored import FIND_MARK, RESTORED
 from watchword.server.db.sqlite.lock import DataLock
-from watchword.server.db.transfer import RESTORED
 from watchword.server.db.unit import AuditedDatabase
 from watchword.server.keys.root_file import RootKeys
 from watchword.server.keys.service import KeyService
@@ -37,7 +37,6 @@ from watchword.server.measures import DatabaseMeasures
 
 NODE_FILE: Final = "node"
 LOCK_FILE: Final = "lock"
-_FIND_RESTORED: Final = "select value from meta where name = :name"
 _NODE_SIZE: Final = 5
 _NODE_NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
 
@@ -148,7 +147,7 @@ def _check_not_restoring(data: Path) -> None:
 
 async def _check_not_restored(database: Database) -> None:
     """Restored data may not serve before somebody has ended what came after the backup."""
-    if await database.fetch_one(_FIND_RESTORED, {"name": RESTORED}) is not None:
+    if await database.fetch_one(FIND_MARK, {"name": RESTORED}) is not None:
         raise InvalidConfigError(
             "this data was restored from a backup: run “watchword after-restore” first, which ends every proof that may"
             " be newer than the backup"

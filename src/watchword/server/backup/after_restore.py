@@ -10,14 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from watchword.errors import ConflictError, DamagedError
 from watchword.server.audit.entry import ChainHead
 from watchword.server.audit.model import AuditEvent, AuditTag
-from watchword.server.backup.restore import RestoredMark
 from watchword.server.core import Core
-from watchword.server.db.transfer import RESTORED
+from watchword.server.db.restored import FIND_MARK, RESTORED, RestoredMark
 from watchword.server.db.unit import GuardError, Unit
 from watchword.server.operator.model import LocalOperator
 
@@ -56,7 +53,6 @@ PROOFS: Final[Mapping[str, Ends]] = {
 }
 """Every table there is: a test holds this against the schema, so that a new one is thought of."""
 
-_FIND_MARK: Final = "select value from meta where name = :name"
 _DROP_MARK: Final = "delete from meta where name = :name and value = :value"
 _LIVE_SESSIONS: Final = "select count(*) from sessions where ended_at is null"
 _END_SESSIONS: Final = (
@@ -175,15 +171,11 @@ async def _chains(core: Core, *, but: str) -> dict[str, ChainHead]:
 
 
 async def _find_mark(core: Core) -> tuple[bytes, RestoredMark] | None:
-    row = await core.database.fetch_one(_FIND_MARK, {"name": RESTORED})
+    row = await core.database.fetch_one(FIND_MARK, {"name": RESTORED})
     if row is None:
         return None
-    if not isinstance(row[0], bytes):
-        raise DamagedError("the mark of a restore cannot be read")
-    try:
-        return row[0], msgspec.json.decode(row[0], type=RestoredMark)
-    except msgspec.DecodeError:
-        raise DamagedError("the mark of a restore cannot be read") from None
+    mark = RestoredMark.parse(row[0])
+    return (row[0] if isinstance(row[0], bytes) else b""), mark
 
 
 async def _count(core: Core, sql: str, parameters: Mapping[str, int]) -> int:

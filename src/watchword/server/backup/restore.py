@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
-
 from watchword.core.clock import Clock
 from watchword.core.entropy import Entropy
 from watchword.core.secret import Secret
@@ -23,6 +21,7 @@ from watchword.server.config import Config
 from watchword.server.config.model import DATABASE_FILE
 from watchword.server.core import hold_data
 from watchword.server.db.migrate import Applied, Migration, list_migrations, plan
+from watchword.server.db.restored import RestoredMark
 from watchword.server.db.transfer import Loader, Table, open_loader
 from watchword.server.db.unit import Row
 from watchword.server.keys.root_file import FILE_NAME, encode_root_key
@@ -32,15 +31,6 @@ FindRootKey = Callable[[bytes], RootKey | None]
 
 Raises `InvalidConfigError` when the one at hand is of other data.
 """
-
-
-class RestoredMark(msgspec.Struct, frozen=True):
-    """What restored data says of itself until `after-restore`, in `meta`."""
-
-    backup: str
-    taken_at: int
-    restored_at: int
-    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,11 +196,10 @@ def _choose_root(seen: _Seen, find: FindRootKey) -> tuple[RootKey, bool]:
 
 
 def _mark(manifest: Manifest, clock: Clock) -> bytes:
-    return msgspec.json.encode(
-        RestoredMark(
-            backup=manifest.id, taken_at=manifest.taken_at, restored_at=clock.now(), origin=manifest.origin
-        )
+    mark = RestoredMark(
+        backup=manifest.id, taken_at=manifest.taken_at, restored_at=clock.now(), origin=manifest.origin
     )
+    return mark.encode()
 
 
 Put = Callable[[Path, Path, bytes], None]

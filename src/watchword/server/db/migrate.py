@@ -6,6 +6,7 @@ compared at every start.
 
 import hashlib
 import importlib.resources
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,13 @@ class Migration:
     name: str
     """The file's name."""
     sql: str
+
+    @property
+    def title(self) -> str:
+        """What it does: the first sentence of the comment that it begins with."""
+        lines = itertools.takewhile(lambda line: line.startswith("--"), self.sql.splitlines())
+        words = " ".join(line.removeprefix("--").strip() for line in lines)
+        return words.partition(". ")[0].partition(": ")[0].rstrip(".")
 
     @property
     def checksum(self) -> bytes:

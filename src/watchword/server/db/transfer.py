@@ -16,12 +16,11 @@ from watchword.core.entropy import Entropy
 from watchword.errors import DamagedError
 from watchword.server.db.migrate import Applied, Migration
 from watchword.server.db.open import is_postgres
+from watchword.server.db.restored import RESTORED
 from watchword.server.db.unit import Row
 
 BATCH: Final = 500
 """Rows that are read, written and kept in memory together."""
-RESTORED: Final = "restored"
-"""In `meta`: the data came from a backup, and nobody has said yet what becomes of the proofs."""
 NOT_DATA: Final = frozenset({"schema_migrations", "commits"})
 _OWN_NAMES: Final = ("instance", "group", RESTORED)
 
@@ -57,6 +56,10 @@ class Snapshot(Protocol):
 
     async def tables(self) -> list[Table]:
         """All tables with data, each behind those that it refers to."""
+        ...
+
+    async def size(self) -> int:
+        """About how many bytes it takes."""
         ...
 
     async def one(self, sql: str) -> Row | None: ...
@@ -119,3 +122,12 @@ def in_order(names: Iterable[str], references: Mapping[str, frozenset[str]]) -> 
         ordered += ready
         left = [name for name in left if name not in ready]
     return ordered
+
+
+def copy_before(location: str | Path, size: int, pending: Sequence[Migration]) -> Path | None:
+    """Where a database of this size is copied to before `pending` are applied; None when it is not."""
+    if is_postgres(location) or not pending:
+        return None
+    from watchword.server.db.sqlite.before import LIMIT, copy_path  # noqa: PLC0415  # as above
+
+    return copy_path(Path(location), pending[0]) if size <= LIMIT else None

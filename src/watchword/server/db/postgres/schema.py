@@ -1,5 +1,6 @@
 """Migrations and the instance id, on PostgreSQL."""
 
+import logging
 from typing import Final
 
 import asyncpg
@@ -19,6 +20,7 @@ from watchword.server.db.migrate import (
     plan,
 )
 
+_log: Final = logging.getLogger(__name__)
 _LOCK: Final = "select pg_advisory_lock(7735921)"  # a number of ours: nodes that start together wait in turn
 _UNLOCK: Final = "select pg_advisory_unlock(7735921)"
 _HAS_MIGRATIONS: Final = "select to_regclass('schema_migrations') is not null"
@@ -77,3 +79,4 @@ async def apply(connection: asyncpg.Connection, migration: Migration, now: Insta
         await connection.execute(
             for_postgres(RECORD).text, migration.number, migration.name, migration.checksum, now
         )
+    _log.info("the database was migrated: %s", migration.name)

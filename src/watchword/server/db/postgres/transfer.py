@@ -22,7 +22,8 @@ from watchword.server.db.postgres.schema import (
 )
 from watchword.server.db.postgres.start import WRONG_CONFIG
 from watchword.server.db.postgres_url import check_transport
-from watchword.server.db.transfer import BATCH, NOT_DATA, RESTORED, Table, in_order
+from watchword.server.db.restored import RESTORED
+from watchword.server.db.transfer import BATCH, NOT_DATA, Table, in_order
 from watchword.server.db.unit import Row
 
 _COLUMNS: Final = (
@@ -51,6 +52,9 @@ class PostgresSnapshot:
             refers.setdefault(name, set()).add(other)
         names = in_order(columns.keys() - NOT_DATA, {name: frozenset(each) for name, each in refers.items()})
         return [Table(name, tuple(columns[name])) for name in names]
+
+    async def size(self) -> int:
+        return int(await self._connection.fetchval("select pg_database_size(current_database())"))
 
     async def one(self, sql: str) -> Row | None:
         row = await self._connection.fetchrow(sql)

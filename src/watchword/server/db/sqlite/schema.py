@@ -1,9 +1,12 @@
 """Migrations and the instance id, on SQLite."""
 
+import logging
+from typing import Final
+
 import apsw
 
 from watchword.core.clock import Instant
-from watchword.errors import InvalidConfigError
+from watchword.errors import DamagedError, InvalidConfigError
 from watchword.server.db.dialect import Engine, define
 from watchword.server.db.migrate import (
     CREATE_TABLE,
@@ -15,6 +18,8 @@ from watchword.server.db.migrate import (
     list_migrations,
     plan,
 )
+
+_log: Final = logging.getLogger(__name__)
 
 
 def migrate(connection: apsw.Connection, *, now: Instant, instance: bytes) -> None:
@@ -50,8 +55,17 @@ def _check_empty(connection: apsw.Connection) -> None:
         )
 
 
+def _check_references(connection: apsw.Connection, migration: Migration) -> None:
+    if connection.execute("pragma foreign_key_check").fetchone() is not None:
+        raise DamagedError(f"Migration {migration.name} would leave rows that refer to nothing.")
+
+
 def apply(connection: apsw.Connection, migration: Migration, now: Instant) -> None:
-    """Run one migration and record it, in one transaction."""
+    """Run one migration and record it, in one transaction.
+
+    A table that is made anew is dropped, and what refers to it must not go with it: references are checked at the end.
+    """
+    connection.execute("pragma foreign_keys=off")
     connection.execute("begin immediate")
     try:
         for _ in connection.execute(define(migration.sql, Engine.SQLITE)):
@@ -65,8 +79,12 @@ def apply(connection: apsw.Connection, migration: Migration, now: Instant) -> No
                 "applied_at": now,
             },
         )
+        _check_references(connection, migration)
         connection.execute("commit")
     except BaseException:
         if connection.in_transaction:
             connection.execute("rollback")
         raise
+    finally:
+        connection.execute("pragma foreign_keys=on")
+    _log.info("the database was migrated: %s", migration.name)

@@ -12,6 +12,7 @@ from watchword.core.entropy import Entropy
 from watchword.errors import DamagedError
 from watchword.server.db.migrate import INSTANCE_SIZE
 from watchword.server.db.no_audit import NoAudit
+from watchword.server.db.sqlite.before import copy_before_migration
 from watchword.server.db.sqlite.check import check_in_background, check_whole, is_small
 from watchword.server.db.sqlite.connection import check_checksums, configure, connect, pragma
 from watchword.server.db.sqlite.database import Connections, SqliteDatabase
@@ -74,6 +75,7 @@ async def _open(
         if small:
             await _patiently(lambda: check_whole(writer, path))
             pragma(writer, "shrink_memory")  # the check has read every page; most will not be wanted again
+        await _patiently(lambda: copy_before_migration(writer, path, now=clock.now()))
         await _patiently(lambda: migrate(writer, now=clock.now(), instance=entropy.bytes(INSTANCE_SIZE)))
         start_counting(writer, mark)
         connections = Connections(

@@ -11,13 +11,14 @@ import apsw
 from watchword.core.clock import Clock
 from watchword.core.entropy import Entropy
 from watchword.errors import DamagedError, InvalidConfigError
-from watchword.server.db.migrate import INSERT_INSTANCE, INSTANCE_SIZE, SELECT_APPLIED, Applied, Migration
+from watchword.server.db.migrate import INSERT_INSTANCE, INSTANCE_SIZE, Applied, Migration
+from watchword.server.db.restored import RESTORED
 from watchword.server.db.sqlite.connection import check_checksums, configure, connect, pragma
 from watchword.server.db.sqlite.faults import Fault, classify, public_error
 from watchword.server.db.sqlite.mark import Mark, check_reached, mark_path, start_counting_anew
 from watchword.server.db.sqlite.place import check_place, create
-from watchword.server.db.sqlite.schema import apply, make_migrations_table
-from watchword.server.db.transfer import BATCH, NOT_DATA, RESTORED, Table, in_order
+from watchword.server.db.sqlite.schema import apply, find_applied, make_migrations_table
+from watchword.server.db.transfer import BATCH, NOT_DATA, Table, in_order
 from watchword.server.db.unit import Row
 
 Result = TypeVar("Result")
@@ -27,6 +28,7 @@ _TABLES: Final = (
 )
 _COLUMNS: Final = "select name from pragma_table_info(?1) order by cid"
 _REFERENCES: Final = 'select "table" from pragma_foreign_key_list(?1)'
+_SIZE: Final = "select page_count * page_size from pragma_page_count, pragma_page_size"
 _CHECKPOINT_PAGES: Final = 4000
 _MARK: Final = "insert into meta (name, value) values (?1, ?2)"
 
@@ -36,13 +38,16 @@ class SqliteSnapshot:
         self._connection = connection
 
     async def applied(self) -> list[Applied]:
-        rows = _read(lambda: self._connection.execute(SELECT_APPLIED).fetchall())
-        return [Applied(number, name, checksum) for number, name, checksum in rows]  # type: ignore[arg-type]  # as declared
+        return _read(lambda: find_applied(self._connection))
 
     async def tables(self) -> list[Table]:
         found = {str(name) for (name,) in self._all(_TABLES)} - NOT_DATA
         refers = {name: frozenset(str(other) for (other,) in self._all(_REFERENCES, name)) for name in found}
         return [Table(name, _columns(self._connection, name)) for name in in_order(found, refers)]
+
+    async def size(self) -> int:
+        row = await self.one(_SIZE)
+        return row[0] if row is not None and isinstance(row[0], int) else 0
 
     async def one(self, sql: str) -> Row | None:
         return _read(lambda: self._connection.execute(sql).fetchone())
