@@ -3,6 +3,8 @@
   const blocks = [...document.querySelectorAll("pre.mermaid")];
   const sources = blocks.map((block) => block.textContent);
   const prefersDark = window.matchMedia("(prefers-color-scheme: dark)");
+  let round = 0;
+  let drawn = null;
 
   const isDark = () => {
     const theme = document.body.dataset.theme;
@@ -10,20 +12,22 @@
   };
 
   const draw = async () => {
-    blocks.forEach((block, index) => {
-      block.removeAttribute("data-processed");
-      block.textContent = sources[index];
-    });
+    const mine = ++round;
     mermaid.initialize({
       startOnLoad: false,
       securityLevel: "strict",
       theme: isDark() ? "dark" : "neutral",
       fontFamily: getComputedStyle(document.body).fontFamily,
     });
-    await mermaid.run({ nodes: blocks });
+    for (const [index, block] of blocks.entries()) {
+      // An id of our own: Mermaid's are made from the time, and two may be the same.
+      const { svg } = await mermaid.render(`diagram-${mine}-${index}`, sources[index]);
+      if (mine !== round) return;
+      block.innerHTML = svg;
+      block.dataset.drawn = "";
+    }
   };
 
-  let drawn = null;
   const drawIfChanged = () => {
     if (drawn !== isDark()) {
       drawn = isDark();
