@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import typer
 from tests.kits.canaries import Canaries, ProcessWatch, forms, record_payloads, secret_texts
+from tests.kits.collector import Collector, collecting
 from tests.kits.commands import Finished, Shell
 from tests.kits.mixed_load import Line, Person, enrol, log_in
 from tests.kits.process import RunningServer
@@ -43,6 +44,8 @@ FIRST, SECOND, WRONG = (
     "canary-wrong-umbrella-glass",
 )
 USERNAME = "nobodys-secret"
+PERSONAL = re.compile(rf"{USERNAME}|byhand|canary|acc_|dev_|ses_|127\.0\.0\.1")
+"""Names, ids and addresses: no secrets, and nothing for whoever looks at metrics and traces."""
 
 
 def use_the_command_line(server: RunningServer, home: Path, canaries: Canaries) -> list[Finished]:
@@ -152,16 +155,20 @@ class Used:
     files: list[tuple[Path, bytes]]
     logs: bytes
     home: bytes
+    metrics: str
+    traces: Collector
 
 
 def use_everything(place: Path) -> Used:
     canaries = Canaries()
     data, home = place / "data", place / "home"
-    with pytest.MonkeyPatch.context() as patch, ProcessWatch() as watch:
+    with pytest.MonkeyPatch.context() as patch, ProcessWatch() as watch, collecting() as collector:
         record_payloads(patch, canaries)
-        with RunningServer.start(data, settings={"log.level": "debug"}) as server:
+        told = {"log.level": "debug", "traces.endpoint": collector.endpoint, "traces.ratio": "1"}
+        with RunningServer.start(data, settings=told) as server:
             ran = use_the_command_line(server, home, canaries)
             use_the_protocol(server, canaries)
+            metrics = Shell.at(server, home).run("metrics").out
             files = read_all(data)
             assert server.stop() == 0
     server_keys(data, canaries)
@@ -172,6 +179,8 @@ def use_everything(place: Path) -> Used:
         files=files + read_all(data),
         logs=server.log_text().encode() + server.output().encode(),
         home=b"".join(content for _, content in read_all(home)),
+        metrics=metrics,
+        traces=collector,
     )
 
 
@@ -203,6 +212,28 @@ def no_secret_is_in_a_file_of_the_server(used: Used) -> None:
         assert used.canaries.hits(content, but=allowed) == [], path.name
 
 
+def nobody_is_in_the_metrics(used: Used) -> None:
+    assert used.canaries.hits(used.metrics.encode()) == []
+    assert 'watchword_logins_total{outcome="session",reason=""} ' in used.metrics
+    assert not PERSONAL.search(used.metrics)
+
+
+def nobody_is_in_the_traces(used: Used) -> None:
+    sent = b"".join(used.traces.bodies)
+    assert used.canaries.hits(sent) == []
+    assert not PERSONAL.search(sent.decode("latin-1"))
+    spans = used.traces.spans()
+    names = {span.name for span in spans}
+    assert {"POST /api/login", "POST /api/tokens", "open", "verify", "commit", "sign"} <= names
+    known = {span.span_id: span for span in spans}
+    for span in spans:
+        if span.parent_id:
+            assert known[span.parent_id].trace_id == span.trace_id
+        else:
+            assert span.attributes["watchword.request_id"].encode() in used.logs
+            assert span.trace_id.encode() in used.logs
+
+
 def no_secret_is_in_an_argument_or_an_environment(used: Used) -> None:
     assert used.canaries.hits(used.watch.text) == []
 
@@ -225,6 +256,8 @@ def test_fault_N1_what_is_secret_is_written_down_nowhere(tmp_path: Path) -> None
         the_search_finds_what_is_there,
         no_secret_is_in_the_servers_log,
         no_secret_is_in_a_file_of_the_server,
+        nobody_is_in_the_metrics,
+        nobody_is_in_the_traces,
         no_secret_is_in_an_argument_or_an_environment,
         no_secret_is_in_the_vaults_file,
         commands_show_a_secret_only_where_it_is_what_was_asked_for,

@@ -45,6 +45,7 @@ from watchword.server.operator.service import OperatorService
 from watchword.server.reload import Reloader
 from watchword.server.sessions.identify import account_of
 from watchword.server.telling import Telling
+from watchword.server.traces.tracing import Tracing, check_packages, open_tracing
 from watchword.server.transport import ServedTLS, bound, own_tls_names, port_of
 
 UPKEEP_EVERY: Final = 60.0
@@ -109,6 +110,8 @@ async def _serve(
     *,
     loaded: Loaded | None = None,
 ) -> None:
+    if config.traces.endpoint is not None:
+        check_packages()  # before anything is made
     prepare_data_directory(config.data)
     notifier = Notifier("", clock) if guest else Notifier.find(os.environ, clock)
     around = _Around(
@@ -140,6 +143,7 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
     tls = ServedTLS.of(config, core.keys, core.clock)
     write_file(config.data / "ca.pem", core.keys.root_certificate())
     admission = Admission(slots=config.limits.costly_at_once, queue=config.limits.costly_waiting)
+    tracing = _open_tracing(config)
     told = Telling(core, services, admission)
     app = build_app(
         services.routes,
@@ -154,11 +158,14 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
         measures=told.requests,
         account_of=account_of,
         log_from=config.log.requests.least_status,
+        tracing=tracing,
     )
     if guest is None:
         calm_collector()
         give_back_free_memory()
     async with AsyncExitStack() as stack:
+        if tracing is not None:
+            stack.push_async_callback(asyncio.to_thread, tracing.close)
         await stack.enter_async_context(serve_control(config.control_socket, services.operator, running=told))
         await _open_metrics(stack, config, told.reader)
         await _note(core, AuditTag.SERVER_STARTED)
@@ -186,6 +193,13 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
 def _stopping(told: Telling, around: _Around) -> None:
     told.health.stopping = True
     around.notifier.stopping()
+
+
+def _open_tracing(config: Config) -> Tracing | None:
+    """None where nothing is to be traced, which is the default."""
+    if config.traces.endpoint is None:
+        return None
+    return open_tracing(config.traces.endpoint, config.traces.ratio)
 
 
 async def _open_metrics(stack: AsyncExitStack, config: Config, reader: MetricsReader) -> None:

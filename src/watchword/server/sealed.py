@@ -21,6 +21,7 @@ from watchword.protocol.envelope import NEEDS_SHORT_KEY, REPLY_KEY_SIZE, Purpose
 from watchword.protocol.messages import SealedAnswer, SealedRequest
 from watchword.protocol.wire import Message, parse_message
 from watchword.server.context import RequestContext
+from watchword.server.spans import part
 
 M = TypeVar("M", bound=Message)
 _CLASSICAL: Final = frozenset({Purpose.BEGIN, Purpose.LOGIN, Purpose.ENROL})
@@ -90,8 +91,9 @@ class SealedDoor:
         short_key = self._claim(envelope, context)
         key = await self._sealing_key(envelope.kid)
         try:
-            payload = parse_message(envelope.open(key), kind)
-            reply_key = _reply_key(payload)
+            with part("open"):
+                payload = parse_message(envelope.open(key), kind)
+                reply_key = _reply_key(payload)
         except (MalformedError, TooLargeError, UnsealError):
             raise RefusedError("envelope_contents") from None
         return Opened(

@@ -21,6 +21,7 @@ from watchword.crypto.passwords import (
 )
 from watchword.errors import DamagedError, WatchwordError
 from watchword.server.logs import get_log
+from watchword.server.spans import part
 
 _log: Final = get_log("accounts")
 RunSlow = Callable[[Callable[[], bool]], Awaitable[bool]]
@@ -50,9 +51,10 @@ class PasswordChecker:
 
     async def check(self, verifier: bytes | None, login_secret: Secret) -> bool:
         """Whether the verifier (None: there is no such account) was made from this login secret."""
-        if self._in_use == {ServerHash.HMAC}:
-            return self._check_all(verifier, login_secret)
-        return await self._run_slow(lambda: self._check_all(verifier, login_secret))
+        with part("verify"):
+            if self._in_use == {ServerHash.HMAC}:
+                return self._check_all(verifier, login_secret)
+            return await self._run_slow(lambda: self._check_all(verifier, login_secret))
 
     async def make(self, login_secret: Secret) -> bytes:
         """A verifier to store, by the configured scheme."""

@@ -24,6 +24,7 @@ from watchword.server.config.model import (
     ProxiesConfig,
     SocketConfig,
     TLSConfig,
+    TracesConfig,
 )
 from watchword.server.config.problems import ConfigProblem, InvalidSettingsError
 from watchword.server.config.secret_files import read_line
@@ -285,5 +286,6 @@ def _build(settings: Mapping[str, Setting]) -> Config:
         ),
         backup=BackupConfig(recipient=value["backup.recipient"]),
         metrics=MetricsConfig(listen=value["metrics.listen"]),
+        traces=TracesConfig(endpoint=value["traces.endpoint"], ratio=value["traces.ratio"]),
         shutdown_grace_s=value["shutdown_grace_s"],
     )

@@ -170,6 +170,14 @@ class MetricsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TracesConfig:
+    """`endpoint` is where OTLP over HTTP is taken; None: nothing is traced. `ratio` of all requests, 0 to 1."""
+
+    endpoint: str | None
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All choices. `origin` is None where the default follows the port: see `resolve_origin`."""
 
@@ -188,6 +196,7 @@ class Config:
     limits: LimitsConfig
     backup: BackupConfig
     metrics: MetricsConfig
+    traces: TracesConfig
     shutdown_grace_s: int
 
     @property

@@ -24,6 +24,7 @@ _MAX_TEXT: Final = 2048
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _MAX_NAME: Final = 253
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
+_RATIO: Final = re.compile(r"[01](?:\.[0-9]{1,9})?")
 _PLACEHOLDER: Final = re.compile(r"\$\{|\$\(|<[^>]*>|\{\{")
 _MODE: Final = re.compile(r"[0-7]{3}")
 _OTHERS: Final = 0o007
@@ -247,6 +248,34 @@ def parse_whole(least: int, most: int) -> Parser:
         return number
 
     return parse
+
+
+def parse_collector(value: Any) -> str:
+    """An http or https URL without user and password: what is secret would show where the value is shown."""
+    text = _text(value)
+    try:
+        parts = urlsplit(text)
+        good = (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:
+        good = False
+    if not good:
+        raise MalformedError("is not a URL like http://127.0.0.1:4318/v1/traces")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise MalformedError("holds a user, a query or a fragment: give the plain URL")
+    return text
+
+
+def parse_ratio(value: Any) -> float:
+    """A number from 0 to 1; digits in a variable."""
+    if isinstance(value, str) and _RATIO.fullmatch(value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise MalformedError("is not a number from 0 to 1, like 0.01")
+    return float(value)
 
 
 def parse_choice(kind: type[Choice]) -> Parser:

@@ -7,6 +7,7 @@ from typing import Any
 from watchword.errors import WatchwordError
 from watchword.server.db.unit import AuditedDatabase, AuditSink, GuardError, Parameters, Row, Unit
 from watchword.server.measures import DatabaseMeasures
+from watchword.server.spans import part
 
 
 class MeasuredDatabase:
@@ -43,7 +44,8 @@ class MeasuredDatabase:
         """Run `unit`; return when it is on disk."""
         measures, began = self._measures, self._timer()
         try:
-            await self._database.commit(unit)
+            with part("commit"):
+                await self._database.commit(unit)
         except GuardError:
             measures.guarded += 1
             raise

@@ -7,7 +7,7 @@ a path that exists and one that does not answer the same.
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ from watchword.server.http.wire import ASGIApp, ClientGoneError, Receive, Scope,
 from watchword.server.logs import Log
 from watchword.server.measures import RequestMeasures
 from watchword.server.measures.requests import OTHER
+from watchword.server.traces import Tracing
 
 _UNUSABLE_METHODS: Final = frozenset({"TRACE", "CONNECT"})
 _API: Final = "/api/"
@@ -72,6 +73,14 @@ class Exchange:
     who: dict[str, str] = field(default_factory=dict)
     """The account, once it is known, and the caller's own id of the request."""
 
+    @property
+    def named(self) -> tuple[str, str]:
+        """Route and method in words of ours: `OTHER` for what we do not have."""
+        place, method = self.place, self.method
+        if place is None:
+            return OTHER, OTHER
+        return place.template, method if place.find(method) else OTHER
+
 
 def build_app(
     routes: Sequence[Route],
@@ -89,6 +98,7 @@ def build_app(
     measures: RequestMeasures | None = None,
     account_of: AccountOf = _nobody,
     log_from: int = 0,
+    tracing: Tracing | None = None,
 ) -> ASGIApp:
     """The application that serves `routes`, `/health/live` and `/health/ready`.
 
@@ -112,6 +122,7 @@ def build_app(
         measures or RequestMeasures(),
         account_of,
         log_from,
+        tracing,
     )
 
 
@@ -132,6 +143,7 @@ class App:
     measures: RequestMeasures
     account_of: AccountOf
     log_from: int
+    tracing: Tracing | None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -142,13 +154,25 @@ class App:
             raise RuntimeError(f"no {scope['type']} here")
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = self.clock.monotonic()
         exchange = self._begin(scope)
+        if self.tracing is None:
+            await self._exchange(exchange, scope, receive, send)
+            return
+        with self.tracing.request(exchange.request_id, _traceparent(scope["headers"])) as span:
+            if span.trace_id:
+                exchange.who["trace"] = span.trace_id
+            status = await self._exchange(exchange, scope, receive, send)
+            route, method = exchange.named
+            span.answered(route=route, method=method, status=status)
+
+    async def _exchange(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> int:
+        """Answer; gives the status, 0 where the caller left."""
+        began = self.clock.monotonic()
         try:
             reply = await self._answer(exchange, scope, receive)
         except ClientGoneError:
             self._end(exchange, 0, began)
-            return
+            return 0
         await send_reply(
             scope,
             send,
@@ -157,6 +181,7 @@ class App:
             transport_security=self.hosts.transport_security,
         )
         self._end(exchange, reply.status, began)
+        return reply.status
 
     def _begin(self, scope: Scope) -> Exchange:
         self.measures.begun += 1
@@ -248,11 +273,9 @@ class App:
 
     def _end(self, exchange: Exchange, status: int, began: float) -> None:
         """Count it, by words of our own routes, and write its line."""
-        taken, place, method = self.clock.monotonic() - began, exchange.place, exchange.method
-        if place is None:
-            self.measures.observe(OTHER, OTHER, status, taken)
-        else:
-            self.measures.observe(place.template, method if place.find(method) else OTHER, status, taken)
+        taken, place = self.clock.monotonic() - began, exchange.place
+        route, method = exchange.named
+        self.measures.observe(route, method, status, taken)
         tell = self.log.info if (status or _GONE) >= self._told_from(place) else self.log.debug
         tell(
             "http.request",
@@ -287,6 +310,12 @@ def _complete(request: Request, identity: Any, query: Mapping[str, str], body: A
         identity=identity,
         query=query,
     )
+
+
+def _traceparent(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The caller's own, if there is exactly one."""
+    found = [value for name, value in headers if name == b"traceparent"]
+    return found[0] if len(found) == 1 else None
 
 
 def _is_api(raw_path: bytes) -> bool:

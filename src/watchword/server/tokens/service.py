@@ -16,6 +16,7 @@ from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.context import RequestContext
 from watchword.server.db.unit import Database, GuardError, Unit
 from watchword.server.sessions.model import Session
+from watchword.server.spans import part
 
 ACCESS_TOKEN_LIFE: Final = 10 * MINUTE
 API_SCOPE: Final = ("api",)
@@ -122,4 +123,5 @@ class TokenService:
             amr=("pwd",),
             preferred_username=account.username,
         )
-        return IssuedToken(issue_access_token(claims, self._signing_key()), Instant(expires_at))
+        with part("sign"):
+            return IssuedToken(issue_access_token(claims, self._signing_key()), Instant(expires_at))

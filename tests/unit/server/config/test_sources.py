@@ -132,6 +132,8 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
         "limits.costly_waiting": "4",
         "backup.recipient": str(tmp_path / "b"),
         "metrics.listen": "127.0.0.1:9464",
+        "traces.endpoint": "http://127.0.0.1:4318/v1/traces",
+        "traces.ratio": "0.25",
         "shutdown_grace_s": "5",
         "tls.mode": "files",
         "tls.certificate": str(tmp_path / "chain.pem"),
@@ -151,6 +153,7 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
     lines += ["[tls]", 'mode = "files"', 'certificate = "chain.pem"', 'key = "key.pem"']
     lines += ['key_password_file = "password"']
     lines += ["[metrics]", 'listen = "127.0.0.1:9464"']
+    lines += ["[traces]", 'endpoint = "http://127.0.0.1:4318/v1/traces"', "ratio = 0.25"]
     by_file = load_config(environ={}, file=write(tmp_path / "w.toml", "\n".join(lines)))
     for name in (
         "data",
