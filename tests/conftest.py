@@ -13,7 +13,7 @@ from watchword.testing.databases import (
     sqlite_path,
 )
 
-pytest_plugins = ["tests.kits.report"]
+pytest_plugins = ["tests.kits.report", "watchword.testing.pytest"]
 
 __all__ = [
     "anyio_backend",

@@ -39,6 +39,14 @@ def require_root(why: str) -> None:
         _give_up("root", f"NEEDS ROOT: {why}", fails=False)
 
 
+def lacking(name: str, why: str, *, packaged: bool = True) -> NoReturn:
+    """For what a program that is there could not get or do: packages from a registry, a version that is too old.
+
+    `packaged` says that `.ci/packages` can bring it; what no package of the system brings is recorded and never fails.
+    """
+    _give_up(name, f"COMPONENT ABSENT: {name}: {why}", fails=strict() and packaged)
+
+
 def _give_up(component: str, reason: str, *, fails: bool) -> NoReturn:
     import pytest  # noqa: PLC0415  # only a test gets here; applications that use our fakes may lack pytest
 

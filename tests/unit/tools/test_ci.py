@@ -20,7 +20,7 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "bin").mkdir()
     for name in NEEDED:
         (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
-    for name in ("curl", "git", "groff", "node", "openssl", "python3", "strace", "systemd-analyze"):
+    for name in ("curl", "git", "groff", "node", "npm", "openssl", "python3", "strace", "systemd-analyze"):
         program(tmp_path, name, "exit 0")
     program(tmp_path, "make", 'echo "$1 strict=$WATCHWORD_STRICT" >>asked; [ "$1" != "${FAILING-}" ]')
     program(tmp_path, "id", "echo 1000")
