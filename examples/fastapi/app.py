@@ -4,6 +4,7 @@ import os
 from typing import Annotated
 
 from fastapi import Depends, FastAPI
+
 from watchword.middleware import Identity, WatchwordMiddleware, require
 
 app = FastAPI(title="Notes")

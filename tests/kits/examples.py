@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from tests.kits.ports import kept_port
 from tests.kits.process import clean_environment
 from tests.kits.tokens import KEY, header, payload, signed
 
-from watchword.core.clock import SECOND
+from watchword.core.clock import MINUTE, SECOND
 from watchword.core.encoding import decode_b64u, encode_b64u
 from watchword.testing.server import RunningServer
 
@@ -34,9 +34,11 @@ class RunningExample:
     origin: str
     log: Path
     http: httpx.Client
+    _takes: Callable[["RunningExample", str], bool]
 
-    def token(self, *, level: int = 0, **more: Any) -> str:
-        return self.server.token("anna", **{"for_": self.origin, "level": level} | more)
+    def token(self, *, level: int = 0, audience: str | None = None, valid_for: int = 10 * MINUTE) -> str:
+        """As the server issues it to anna; `valid_for` is in milliseconds."""
+        return self.server.token("anna", for_=audience or self.origin, level=level, valid_for=valid_for)
 
     def get(self, path: str, token: str | None = None) -> httpx.Response:
         return self.http.get(path, headers={"Authorization": f"Bearer {token}"} if token is not None else {})
@@ -46,16 +48,15 @@ class RunningExample:
         good, key = self.token(), self.server._core.keys.signing_key
         head, body, signature = good.split(".")
         mine = payload(self.server.clock.now()) | {"iss": self.server.url, "aud": self.origin}
-        assert (
-            self.get("/", signed(header(key), mine, key=key)).status_code == 200
-        )  # so each change is the reason
+        assert self._takes(self, signed(header(key), mine, key=key))  # so each change below is the reason
+        assert self._takes(self, signed(header(key), mine, key=key))  # so each change below is the reason
         return {
             "no token at all": "x",
             "cut": good[:-1],
             "empty": "..",
             "too long": f"{good}{'A' * 9000}",
             "changed": f"{head}.{encode_b64u(decode_b64u(body).replace(b'anna', b'nana'))}.{signature}",
-            "wrong audience": self.token(for_="https://other.example"),
+            "wrong audience": self.token(audience="https://other.example"),
             "expired": self.token(valid_for=_EXPIRED),
             "a list of audiences": signed(header(key), mine | {"aud": [self.origin]}, key=key),
             "not yet good": signed(header(key), mine | {"nbf": mine["nbf"] + 300}, key=key),
@@ -79,24 +80,44 @@ def _without(members: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in members.items() if key != name}
 
 
+def _healthy(example: RunningExample) -> bool:
+    try:
+        return bool(example.get("/health").json() == {"ok": True})
+    except httpx.TransportError:
+        return False
+
+
+def _lets_in(example: RunningExample, token: str) -> bool:
+    return example.get("/", token).status_code == 200
+
+
 @contextlib.contextmanager
 def running_example(
-    name: str, server: RunningServer, folder: Path, environ: Mapping[str, str] | None = None
+    name: str,
+    server: RunningServer,
+    folder: Path,
+    environ: Mapping[str, str] | None = None,
+    *,
+    ready: Callable[[RunningExample], bool] = _healthy,
+    takes: Callable[[RunningExample, str], bool] = _lets_in,
 ) -> Iterator[RunningExample]:
     """`examples/run NAME` until the block ends, when it is stopped as by Ctrl-C. No token may stand in its log."""
     log = folder / f"{name}.log"
     with kept_port() as port, httpx.Client(trust_env=False, timeout=10) as http:
         origin = f"http://localhost:{port}"
         http.base_url = httpx.URL(origin)
-        running = RunningExample(server=server, origin=origin, log=log, http=http)
-        with _process([str(RUN), name], _environment(server, origin) | dict(environ or {}), log) as process:
-            _wait(running, process)
+        running = RunningExample(server=server, origin=origin, log=log, http=http, _takes=takes)
+        with _process(
+            [str(RUN), name], example_environment(server, origin) | dict(environ or {}), log
+        ) as process:
+            _wait(running, process, ready)
             yield running
         assert "Traceback" not in log.read_text(), log.read_text()
         assert running.token().split(".")[0] not in log.read_text()
 
 
-def _environment(server: RunningServer, origin: str) -> dict[str, str]:
+def example_environment(server: RunningServer, origin: str) -> dict[str, str]:
+    """What a developer exports before `examples/run`."""
     trust = {"WATCHWORD_ORIGIN": server.url, "WATCHWORD_CA": str(server.ca_file), "APP_ORIGIN": origin}
     return clean_environment({**trust, "PYTHONUNBUFFERED": "1"})
 
@@ -122,14 +143,11 @@ def _process(command: list[str], environ: dict[str, str], log: Path) -> Iterator
         process.wait(20)
 
 
-def _wait(running: RunningExample, process: "subprocess.Popen[bytes]") -> None:
+def _wait(
+    running: RunningExample, process: "subprocess.Popen[bytes]", ready: Callable[[RunningExample], bool]
+) -> None:
     ends = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            assert running.get("/health").json() == {"ok": True}
-        except httpx.TransportError:
-            assert process.poll() is None, running.log.read_text()
-            assert time.monotonic() < ends, running.log.read_text()
-            time.sleep(0.02)
-        else:
-            return
+    while not ready(running):
+        assert process.poll() is None, running.log.read_text()
+        assert time.monotonic() < ends, running.log.read_text()
+        time.sleep(0.02)
