@@ -27,6 +27,13 @@ import os
 print("hello", os.environ["WHO"], os.getcwd())
 '''
 
+
+At its end:
+
+'''python title="in/say.py" append
+print("bye")
+'''
+
 - Then:
 
   '''console
@@ -34,6 +41,7 @@ print("hello", os.environ["WHO"], os.getcwd())
   $ export WHO=anna
   $ python say.py
   hello anna ...in
+  bye
   $ echo one; \\
       echo two
   one
@@ -51,7 +59,7 @@ test "$WHO" = anna
 '''
 """
     done = followed(tmp_path, page)
-    assert done.files == ["in/say.py"]
+    assert done.files == ["in/say.py", "in/say.py"]
     assert len(done.commands) == 6
     assert done.shown_only == 1
 

@@ -43,7 +43,10 @@ def test_the_grpc_example_knows_its_caller_and_refuses_everybody_else(
         assert called(example, "Moderation", example.token(level=1)) == ("PERMISSION_DENIED", b"forbidden")
         assert called(example, "Moderation", example.token(level=2)) == ("OK", b"\x0a\x04anna")
         for what, token in example.bad_tokens().items():
-            assert called(example, "Hello", token) == ("UNAUTHENTICATED", b"unauthenticated"), what
+            told = called(example, "Hello", token)
+            if what == "too long" and told == ("RESOURCE_EXHAUSTED", b""):
+                continue  # from 8 KiB on, gRPC refuses metadata at random, more of them the longer they are
+            assert told == ("UNAUTHENTICATED", b"unauthenticated"), what
         environ = example_environment(watchword_server, example.origin) | {"TOKEN": example.token(level=1)}
         done = subprocess.run(
             [RUN, "grpc", "client.py", "Hello"], env=environ, capture_output=True, text=True, timeout=60

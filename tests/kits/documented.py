@@ -66,7 +66,7 @@ class _Reader:
         if block.norun:
             self._done.shown_only += 1
         elif block.title is not None:
-            self._write(block.title, block.text)
+            self._write(block.title, block.text, append=block.append)
         else:
             for command in commands_of(block):
                 self._type(command)
@@ -76,11 +76,12 @@ class _Reader:
             self._stop()
         return self._done
 
-    def _write(self, title: str, text: str) -> None:
+    def _write(self, title: str, text: str, *, append: bool) -> None:
         path = (self._folder / title).resolve()
         assert path.is_relative_to(self._folder.resolve()), f"{self._page.name}: {title} lies outside"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        with path.open("a" if append else "w") as file:
+            file.write(text)
         self._done.files.append(title)
 
     def _type(self, command: Command) -> None:

@@ -3,6 +3,7 @@
 The first word behind a fence is the language; what stands behind it is for the tests, and no renderer shows it:
 
     ```python title="app.py"     the block is a file of this name
+    ```python title="app.py" append   its text goes to the end of that file
     ```console                   `$ ` begins a command; the lines below it are what it shows
     ```console background        the last command stays running; its lines are what it shows once it is ready
     ```console exit=1            the last command ends with this code, not with 0
@@ -24,7 +25,7 @@ SCRIPTS: Final = frozenset({"sh", "shell", "bash"})
 _STOP_AT_FAILURE: Final = "trap 'failed=$?; trap - ERR; return $failed' ERR"
 _FENCE: Final = re.compile(r"(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)")
 _WORD: Final = re.compile(r'(?P<name>[a-z]+)(?:="(?P<quoted>[^"]*)"|=(?P<bare>\S+))?(?:\s+|$)')
-_KNOWN: Final = frozenset({"title", "background", "exit", "norun"})
+_KNOWN: Final = frozenset({"title", "background", "exit", "norun", "append"})
 
 
 class PageError(Exception):
@@ -39,6 +40,7 @@ class Block:
     language: str
     text: str
     title: str | None = None
+    append: bool = False
     background: bool = False
     norun: bool = False
     exit: int = 0
@@ -89,6 +91,7 @@ def _block(number: int, info: str, text: str) -> Block:
         language=language,
         text=text,
         title=words.get("title"),
+        append="append" in words,
         background="background" in words,
         norun="norun" in words or (language in SHOWN_ONLY and "title" not in words),
         exit=int(words.get("exit", "0")),

@@ -112,7 +112,7 @@ class Screen:
     def _more(self, until: float) -> None:
         """Wait for what comes next. Raises `AssertionError` when the time is over, or the shell."""
         left = until - time.monotonic()
-        assert left > 0, f"it takes too long; so far it showed:\n{self.since}"
+        assert left > 0, f"it takes too long, or shows something else; so far:\n{self.since}"
         if not self._read(left) and self.process.poll() is not None:
             raise AssertionError(f"the shell itself ended:\n{self.since}")
 

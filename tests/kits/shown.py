@@ -10,7 +10,7 @@ _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\][^\x07]*\x0
 def matches(wanted: Sequence[str], shown: str, *, begins: bool = False) -> bool:
     """Whether `shown` reads as the lines of `wanted`; with `begins`, whether it begins so."""
     pattern = "".join(_line(line) for line in wanted)
-    given = "".join(f"{line.rstrip()}\n" for line in shown.strip("\n").split("\n"))
+    given = "\n".join(line.rstrip() for line in shown.split("\n")).strip("\n") + "\n"
     return re.fullmatch(pattern + (r"(?s:.*)" if begins else ""), given) is not None
 
 

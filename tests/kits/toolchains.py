@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import os
 import re
 import shutil
 import subprocess
@@ -43,11 +42,11 @@ def go_environment() -> dict[str, str]:
     if go is None:
         components.lacking("go", "it is not on the PATH", packaged=False)
     environ = {
-        "PATH": os.environ["PATH"],
         "GOCACHE": str(BUILD / "go-cache"),
+        "GOMODCACHE": str(BUILD / "go-modules"),
         "GOTOOLCHAIN": "local",
         # Half the time of a first build: no optimising, no C compiler.
-        "GOFLAGS": "-buildvcs=false '-gcflags=all=-N -l'",
+        "GOFLAGS": "-buildvcs=false -modcacherw '-gcflags=all=-N -l'",
         "CGO_ENABLED": "0",
     }
     with _one_at_a_time("go"):

@@ -1,6 +1,6 @@
 // A service that knows who is calling, with nothing but `node:http` and `jose`. See the README beside it.
 import { createServer } from "node:http";
-import { Refusal, watchword } from "./watchword.js";
+import { Refusal, watchword } from "./watchword.mjs";
 
 const issuer = process.env.WATCHWORD_ORIGIN ?? "https://localhost:8443";
 const audience = process.env.APP_ORIGIN ?? "http://localhost:8000";
