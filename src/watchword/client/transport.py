@@ -12,6 +12,7 @@ from watchword.client.deadline import Deadline
 from watchword.client.drive import drive
 from watchword.client.settings import Timeouts
 from watchword.client.steps import Send, SessionFlow, Sleep, Step, T, Whole, Work
+from watchword.client.within import WithinTransport
 from watchword.core.clock import Clock
 from watchword.core.secret import Secret
 
@@ -35,6 +36,7 @@ class Transport:
     ) -> None:
         self._timeouts, self._clock, self._app_roots, self._sleep = timeouts, clock, app_roots, sleep
         self._clients: dict[str, httpx.Client] = {}
+        self._deadline: Deadline | None = None
 
     def close(self) -> None:
         for client in self._clients.values():
@@ -61,7 +63,7 @@ class Transport:
             return step.run()
 
     def _send(self, send: Send, deadline: Deadline) -> httpx.Response:
-        body = Body(send.max_answer)
+        body, self._deadline = Body(send.max_answer), deadline
         try:
             with self._client(send).stream(
                 send.method,
@@ -72,7 +74,6 @@ class Transport:
             ) as streamed:
                 for chunk in streamed.iter_bytes():
                     body.add(chunk)
-                    deadline.left()
                 return body.answer_of(streamed)
         except _HTTP as error:
             raise error_in(send, error) from error
@@ -82,5 +83,10 @@ class Transport:
         found = self._clients.get(key)
         if found is None:
             context = pinned_context(key) if key else app_context(self._app_roots)
-            found = self._clients[key] = httpx.Client(**options(context))
+            found = self._clients[key] = httpx.Client(
+                transport=WithinTransport(context, self._left), **options(context)
+            )
         return found
+
+    def _left(self) -> float:
+        return self._deadline.left() if self._deadline else self._timeouts.total
