@@ -140,7 +140,10 @@ def test_an_unknown_name_and_a_wrong_password_read_the_same(resident: Shell, tmp
     elsewhere = {"WATCHWORD_HOME": str(tmp_path / "second")}
     wrong = resident.ask("login", RESIDENT, password="not the password", **elsewhere)
     unknown = resident.ask("login", f"{RESIDENT}x", password="not the password", **elsewhere)
-    assert wrong == unknown
+    requests = [re.findall(r"request id (req_\w+)", answer.err) for answer in (wrong, unknown)]
+    assert [len(found) for found in requests] == [1, 1]
+    words = [re.sub(r"req_\w+", "req", answer.err) for answer in (wrong, unknown)]
+    assert (words[0], wrong.out, wrong.code) == (words[1], unknown.out, unknown.code)
 
 
 def test_a_name_that_is_taken_is_refused(resident: Shell, tmp_path: Path) -> None:

@@ -16,9 +16,21 @@ _TRACE_SIZE: Final = 6
 def fail(error: WatchwordError, *, as_json: bool) -> ExitCode:
     """Tell an error of ours."""
     lines = (error.detail or SENTENCES[error.code]).splitlines()
-    extra = {"problems": lines} if len(lines) > 1 else {}
+    extra: dict[str, Any] = {"problems": lines} if len(lines) > 1 else {}
+    request_id = _request_id(error)
+    if request_id is not None:
+        extra["request_id"] = request_id
     _tell(error.code, lines, as_json=as_json, **extra)
     return EXIT_CODES[error.code]
+
+
+def _request_id(error: BaseException | None) -> str | None:
+    """The server's, of this error or of the one that it was told for; an operator finds the reason by it."""
+    while error is not None:
+        if isinstance(error, WatchwordError) and error.request_id is not None:
+            return error.request_id
+        error = error.__context__
+    return None
 
 
 def fail_usage(text: str, *, as_json: bool) -> ExitCode:
@@ -53,6 +65,8 @@ def _tell(code: ErrorCode, lines: list[str], *, as_json: bool, **extra: Any) -> 
         return
     for line in lines:
         sys.stderr.write(f"{NAME}: {safe(line)}\n")
+    if "request_id" in extra:
+        sys.stderr.write(f"{NAME}: request id {safe(extra['request_id'])}, for the server's operator\n")
     sys.stderr.flush()
 
 

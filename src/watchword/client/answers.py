@@ -80,11 +80,11 @@ def says_invalid_token(answer: httpx.Response) -> bool:
     return answer.status_code == httpx.codes.UNAUTHORIZED and 'error="invalid_token"' in challenge
 
 
-def unreachable(error: BaseException, place: str) -> WatchwordError:
-    """Why `place` (an origin) gave no answer, and what to do."""
+def unreachable(error: BaseException, place: str, *, is_app: bool = False) -> WatchwordError:
+    """Why `place` (an origin: our server, or an app) gave no answer, and what to do."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return NotTrustedError(f"{place} is not trusted: {_certificate(cause)}")
+            return NotTrustedError(f"{place} is not trusted: {_certificate(cause, is_app=is_app)}")
         if isinstance(cause, socket.gaierror):
             return UnreachableError(f"the name in {place} does not resolve: is it spelled right?")
         if isinstance(cause, ConnectionRefusedError):
@@ -102,11 +102,13 @@ def _failure(error: BaseException, place: str) -> str:
     return f"the connection to {place} failed: it was closed before the answer"
 
 
-def _certificate(error: ssl.SSLCertVerificationError) -> str:
+def _certificate(error: ssl.SSLCertVerificationError, *, is_app: bool) -> str:
     if error.verify_code in (_EXPIRED, _NOT_YET):
         return "its certificate is not valid at this time; check the clocks of both machines"
     if error.verify_code in _OTHER_NAMES:
         return "its certificate is for another name; call it by the name that its operator gave it"
+    if is_app:
+        return "its certificate is not signed by a root of this machine; name its own by app_ca_file"
     return (
         "its certificate is not signed by the root that is pinned for it; "
         "if the operator has made a new authority, get its new ca.pem from them; "

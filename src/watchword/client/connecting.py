@@ -75,4 +75,4 @@ def error_in(send: Send, error: Exception) -> WatchwordError:
     if isinstance(error, httpx.DecodingError):
         return MalformedError("the answer's encoding is damaged")
     url = httpx.URL(send.url)
-    return unreachable(error, f"{url.scheme}://{url.netloc.decode('ascii')}")
+    return unreachable(error, f"{url.scheme}://{url.netloc.decode('ascii')}", is_app=send.server is None)

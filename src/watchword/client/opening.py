@@ -80,9 +80,9 @@ def make_session(
 def find_server(
     home: Path | str,
     *,
-    server: str | None,
-    ca_file: Path | str | None,
-    fingerprint: str | None,
+    server: str | None = None,
+    ca_file: Path | str | None = None,
+    fingerprint: str | None = None,
     tls_ca: Path | str | None = None,
 ) -> TrustedServer:
     """The server of the vault in `home` under the root pinned there; without a vault, as the parameters say.
