@@ -12,6 +12,7 @@ from tests.kits.clients import KINDS, make, note_sleeps
 from watchword.client import ClientSettings, Timeouts
 from watchword.core.clock import SECOND
 from watchword.errors import MalformedError, NotTrustedError, UnreachableError
+from watchword.protocol.tokens import UnverifiedToken
 from watchword.testing import AdvancingClock
 from watchword.testing.server import RunningServer, running_server
 
@@ -59,6 +60,23 @@ def test_a_call_carries_a_token_for_that_app_which_is_kept_for_the_next(place: P
     with running_app() as other:
         place.client.get(other.url)
         assert other.tokens() != app.tokens()[:1]
+
+
+def test_a_token_is_for_the_scopes_that_were_asked_for(place: Place, app: App):
+    place.client.get(app.url, scopes=("write", "read", "read"))
+    place.client.get(app.url, scopes=("read", "write"))
+    place.client.get(app.url)
+    narrow, same, plain = (
+        UnverifiedToken.parse((text or "").removeprefix("Bearer ")) for text in app.tokens()
+    )
+    assert app.tokens()[0] == app.tokens()[1]
+    now = place.clock.now()
+    key = place.server._core.keys.signing_key.public
+    for token, scopes in ((narrow, ("read", "write")), (same, ("read", "write")), (plain, ())):
+        claims = token.verify(key, issuer=place.server.url, audience=app.url, now=now)
+        assert claims.scope == scopes
+    with pytest.raises(MalformedError):
+        place.client.get(app.url, scopes=("two words",))
 
 
 def test_a_token_is_fetched_anew_30_seconds_before_its_end(place: Place, app: App):

@@ -22,7 +22,7 @@ from watchword.client.steps import Send, SessionFlow, Whole
 from watchword.core.clock import SECOND
 from watchword.errors import MalformedError
 from watchword.protocol.messages import TokenAnswer
-from watchword.protocol.tokens import audience_of
+from watchword.protocol.tokens import audience_of, scopes_of
 
 KEEP_UNTIL: Final = 30 * SECOND
 """Before its end a token is no longer used: it may take a while on its way."""
@@ -69,7 +69,7 @@ class Apps:
 
     def token(self, url: str, scopes: Sequence[str]) -> SessionFlow[TokenAnswer]:
         """A token for the app at `url`, kept or fetched; many may wait for one that is fetched."""
-        key = (audience_of(url), tuple(sorted(set(scopes))))
+        key = (audience_of(url), scopes_of(scopes))
         found = self._usable(key)
         if found is None:
             found = yield from self._fetch(key, refused=None)
@@ -93,7 +93,7 @@ class Apps:
         send = _request(
             method, _target(url, params, origin), headers, content, json, max_answer=self._max_answer
         )
-        return (yield from self._follow(send, origin, (origin, tuple(sorted(set(scopes))))))
+        return (yield from self._follow(send, origin, (origin, scopes_of(scopes))))
 
     def _follow(self, send: Send, origin: str, key: _Key) -> SessionFlow[httpx.Response]:
         """Redirects of a GET or HEAD within the origin; any other redirect is the answer."""
