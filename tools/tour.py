@@ -55,6 +55,11 @@ class Tour:
     server: RunningServer
     shells: dict[str, Shell] = field(default_factory=dict)
 
+    @property
+    def copy(self) -> Path:
+        """Where the backup goes."""
+        return self.folder / "monday.wwb"
+
     def run(self, who: str, *arguments: str, lines: tuple[str, ...] = (), code: int = 0) -> Finished:
         """Show a command of `who`, run it, and check its exit code. `lines` go to its standard input, unseen."""
         shell = self.shells.setdefault(who, Shell.at(self.server, self.folder / f"{who}-home"))
@@ -105,10 +110,13 @@ def walk(folder: Path) -> None:
             govern,
             turn_keys,
             read_the_trail,
+            watch,
+            keep_a_copy,
         ):
             step(tour)
         stop(tour)
     look_without_a_server(tour)
+    lose_everything(tour)
 
 
 def meet_anna(tour: Tour) -> None:
@@ -255,6 +263,31 @@ def read_the_trail(tour: Tour) -> None:
     tour.run("operator", "check-config")
 
 
+def watch(tour: Tour) -> None:
+    say(
+        "Monitoring asks for the server's health and its metrics, over the socket that only its user may open."
+    )
+    tour.run("operator", "health")
+    told = tour.run("operator", "metrics").out
+    check("watchword_logins_total" in told, "logins are counted, by what came of them")
+    check("anna" not in told and "boris" not in told, "and no metric names anybody")
+
+
+def keep_a_copy(tour: Tour) -> None:
+    say(
+        "A backup is made while the server runs, sealed to a key that lies elsewhere, with the root key inside."
+    )
+    tour.run("operator", "backup-key", "new", str(tour.folder / "offline.key"))
+    recipient = str(tour.folder / "offline.key.pub")
+    tour.run("operator", "backup", str(tour.copy), "--to", recipient, "--with-root-key")
+    sealed = tour.copy.read_bytes()
+    check(
+        b"anna" not in sealed and b"example.org" not in sealed, "nothing in it can be read without that key"
+    )
+    tour.run("operator", "restore", str(tour.copy), "--check", code=2)
+    tour.run("operator", "restore", str(tour.copy), "--check", "--key", str(tour.folder / "offline.key"))
+
+
 def stop(tour: Tour) -> None:
     say("Ctrl-C stops the server, after it has finished what is in flight.")
     check(tour.server.stop() == 0, "it ended cleanly")
@@ -268,6 +301,25 @@ def look_without_a_server(tour: Tour) -> None:
     tour.ask("mallory", "login", "anna", password=ANNA, code=3)
     tour.run("operator", "audit", "verify")
     check(True, "the trail is still whole")
+
+
+def lose_everything(tour: Tour) -> None:
+    say(
+        "Now the machine is lost. The backup becomes a server in a new place, and every proof of before ends."
+    )
+    data = tour.folder / "restored"
+    operator = tour.shells["operator"]
+    tour.shells["operator"] = Shell(environ={**operator.environ, "WATCHWORD_DATA": str(data)})
+    tour.run("operator", "restore", str(tour.copy), "--key", str(tour.folder / "offline.key"))
+    tour.run("operator", "after-restore")
+    settings = {"listen": tour.server.address, "origin": tour.server.origin}
+    with RunningServer.start(data, settings=settings) as server:
+        tour.ask("anna", "whoami", password=ANNA_NEW, code=1)
+        tour.ask("anna", "login", password=ANNA_NEW)
+        me = tour.ask("anna", "whoami", password=ANNA_NEW)
+        check("level 3" in me.out, "Anna logs in on her old device, and is who she was")
+        tour.run("operator", "audit", "verify")
+        check(server.stop() == 0, "and its trail tells of the restore, and is whole")
 
 
 if __name__ == "__main__":
