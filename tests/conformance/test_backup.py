@@ -17,10 +17,10 @@ from watchword.errors import (
 )
 from watchword.server.backup.after_restore import PROOFS
 from watchword.server.config.model import DATABASE_FILE
-from watchword.server.db.transfer import NOT_DATA, open_snapshot
+from watchword.server.db.transfer import BATCH, NOT_DATA, open_snapshot
 from watchword.server.db.unit import Unit
 from watchword.testing import FixedClock
-from watchword.testing.databases import PostgresServer
+from watchword.testing.databases import PostgresServer, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -75,6 +75,24 @@ async def test_fault_M10_every_row_comes_back_on_either_engine(tmp_path, source,
         assert report.ok, report.problems
     with pytest.raises(ConflictError, match="nothing is to be done"):
         await end(new, database=target, clock=clock)
+
+
+@pytest.mark.parametrize("rows", [BATCH - 1, BATCH, BATCH + 1, 3 * BATCH + 7])
+async def test_a_table_of_many_batches_comes_back_whole(database_location, tmp_path, rows):
+    async with opened(database_location) as database:
+        unit = Unit(b"many")
+        for number in range(rows):
+            unit.add(
+                "insert into meta (name, value) values (:name, :value)",
+                {"name": f"row{number}", "value": number.to_bytes(4, "big") * (number % 50)},
+            )
+        await database.commit(unit)
+    async with open_snapshot(database_location, alone=False) as snapshot:
+        (meta,) = [table for table in await snapshot.tables() if table.name == "meta"]
+        found = [tuple(row) async for batch in snapshot.rows(meta) for row in batch]
+        counted = await snapshot.one(meta.count)
+    assert counted is not None
+    assert len(found) == len(set(found)) == counted[0] == rows
 
 
 async def test_fault_M10_every_proof_of_before_and_after_ends(tmp_path):

@@ -92,10 +92,13 @@ async def _write(
     done, total = 0, manifest.rows
     for table in manifest.tables:
         records.table(table)
+        before = done
         async for rows in snapshot.rows(Table(table.name, table.columns)):
             records.rows(rows)
             done += len(rows)
             progress(done, total)
+        if done - before != table.rows:
+            raise DamagedError(f"the table {table.name} does not give all of its rows: check the database")
     records.end()
 
 

@@ -1,5 +1,6 @@
 """Snapshots and loads on SQLite. One thread, one connection: it is a command's process and not a server's."""
 
+import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -55,10 +56,7 @@ class SqliteSnapshot:
     async def rows(self, table: Table) -> AsyncIterator[Sequence[Row]]:
         cursor = _read(lambda: self._connection.execute(table.select))
 
-        def batch() -> list[Row]:
-            return [row for row, _ in zip(cursor, range(BATCH), strict=False)]
-
-        while rows := _read(batch):
+        while rows := _read(lambda: list(itertools.islice(cursor, BATCH))):
             yield rows
 
     def _all(self, sql: str, *values: str) -> list[Row]:
