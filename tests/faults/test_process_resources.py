@@ -113,24 +113,35 @@ def test_fault_M16_more_connections_than_handles_are_refused_and_it_recovers(tmp
     assert len(server.logs()) < 2000, "it fills the log while it is short of handles"
 
 
+def goes_on(crowd: Crowd) -> bool:
+    """Whether more is acknowledged than until now, within a while."""
+    before, ends = crowd.acknowledged, time.monotonic() + RECOVERY_SECONDS
+    while not crowd.goes_on_after(before + 8) and time.monotonic() < ends:
+        time.sleep(0.01)
+    return crowd.goes_on_after(before)
+
+
 def test_fault_M16_no_memory_refuses_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The address space is bounded to what the server has: what needs more fails, by an answer or by none."""
+    """The address space is bounded to what the server has: nothing new begins, and it lives on; then all is well."""
     monkeypatch.setattr(mixed_load, "TIMEOUT_SECONDS", 4)
     with RunningServer.start(tmp_path / "data", settings=ORIGIN) as server:
         with contextlib.closing(Line(server)) as line:
             refuse(line, 70)  # what everybody needs is there by now
-            open_before = handles(server)
+        open_before = handles(server)
+        with Crowd(server, "short", workers=4) as crowd:
+            assert goes_on(crowd), "nobody was served before memory was short"
             has = int(Path(f"/proc/{server.pid}/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
             resource.prlimit(server.pid, resource.RLIMIT_AS, (has, resource.RLIM_INFINITY))
-            with Crowd(server, "short", workers=4) as crowd:
-                time.sleep(count(3, 30))
+            time.sleep(count(3, 30))
             assert server.process.poll() is None
             resource.prlimit(server.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             assert crowd.failures.total() > 0, "nothing was short"
-            assert line.send("GET", "/health/ready")[0] == 200
+            assert goes_on(crowd), "it does not recover"
+        assert crowd.failures.keys() <= {"overloaded", "unreachable"}, crowd.failures
         with contextlib.closing(Line(server)) as line:
+            assert line.send("GET", "/health/ready")[0] == 200
             for person in crowd.people[-8:]:
                 check_person(line, person)
         assert settle(server, open_before) <= open_before

@@ -16,7 +16,7 @@ _TRACE_SIZE: Final = 6
 def fail(error: WatchwordError, *, as_json: bool) -> ExitCode:
     """Tell an error of ours."""
     lines = (error.detail or SENTENCES[error.code]).splitlines()
-    extra: dict[str, Any] = {"problems": lines} if len(lines) > 1 else {}
+    extra = _problems(error, lines)
     request_id = _request_id(error)
     if request_id is not None:
         extra["request_id"] = request_id
@@ -31,6 +31,16 @@ def _request_id(error: BaseException | None) -> str | None:
             return error.request_id
         error = error.__context__
     return None
+
+
+def _problems(error: WatchwordError, lines: list[str]) -> dict[str, Any]:
+    """Each by itself: of a configuration with its key and place, of anything else as text."""
+    settings = getattr(error, "problems", None)
+    if settings is not None:
+        return {
+            "problems": [{"key": each.key, "from": each.place, "detail": each.detail} for each in settings]
+        }
+    return {"problems": lines} if len(lines) > 1 else {}
 
 
 def fail_usage(text: str, *, as_json: bool) -> ExitCode:

@@ -68,22 +68,36 @@ def check_config(
     from watchword.server.config import find_warnings, load
 
     environ = dict(os.environ)
-    loaded = load(flags=given(data=data, listen=listen, origin=origin), file=config)
-    warnings = find_warnings(loaded.config, environ, now=SystemClock().now())
+    now = SystemClock().now()
+    loaded = load(flags=given(data=data, listen=listen, origin=origin), file=config, serving_at=now)
+    warnings = find_warnings(loaded.config, environ, now=now)
     if as_json:
         print_json(_document(loaded, warnings))
         return
     print_text(f"configuration file: {loaded.file or 'none'}")
     rows = [(each.field.key, each.shown, each.place) for each in loaded.settings]
     Table(columns=("setting", "value", "from"), rows=rows).print()
+    library, hybrid = _tls_library()
+    print_text(f"TLS library: {library}; X25519MLKEM768: {'yes' if hybrid else 'no'}")
     for warning in warnings:
         note(f"warning: {warning}")
 
 
+def _tls_library() -> tuple[str, bool]:
+    """Its name, and whether it agrees on the hybrid key exchange, which was tried."""
+    import ssl
+
+    from watchword.server.config import tls_is_hybrid
+
+    return ssl.OPENSSL_VERSION, tls_is_hybrid()
+
+
 def _document(loaded: "Loaded", warnings: tuple[str, ...]) -> dict[str, Any]:
+    library, hybrid = _tls_library()
     return {
         "file": None if loaded.file is None else str(loaded.file),
         "settings": {each.field.key: {"value": each.shown, "from": each.place} for each in loaded.settings},
+        "tls": {"library": library, "X25519MLKEM768": hybrid},
         "warnings": list(warnings),
     }
 

@@ -26,7 +26,7 @@ from watchword.server.config.model import (
 from watchword.server.config.problems import ConfigProblem, InvalidSettingsError
 from watchword.server.config.setting import Setting
 from watchword.server.config.tls_files import TLSFiles, read_tls_files
-from watchword.server.config.warnings import find_warnings
+from watchword.server.config.warnings import find_warnings, tls_is_hybrid
 
 __all__ = [
     "FIELDS",
@@ -55,4 +55,5 @@ __all__ = [
     "load",
     "load_config",
     "read_tls_files",
+    "tls_is_hybrid",
 ]

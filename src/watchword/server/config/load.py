@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from watchword.core.clock import Instant
 from watchword.core.secret import Secret
 from watchword.crypto.keyring import RootKey
 from watchword.errors import InvalidConfigError, MalformedError
@@ -24,11 +25,13 @@ from watchword.server.config.model import (
     ProxiesConfig,
     SocketConfig,
     TLSConfig,
+    TLSMode,
     TracesConfig,
 )
 from watchword.server.config.problems import ConfigProblem, InvalidSettingsError
 from watchword.server.config.secret_files import read_line
 from watchword.server.config.setting import DEFAULT, Setting
+from watchword.server.config.tls_files import examine_tls_files, host_of
 from watchword.server.config.together import check_transport
 from watchword.server.data_directory import check_data_directory
 
@@ -36,6 +39,7 @@ FILE_NAME: Final = "watchword.toml"
 FILE_VARIABLE: Final = "WATCHWORD_CONFIG"
 ROOT_KEY_FILE: Final = "root.key"
 _OTHERS: Final = 0o077
+_TRANSPORT: Final = frozenset({"origin", "tls.mode", "tls.certificate", "tls.key", "tls.key_password_file"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +108,11 @@ def load(
     flags: Mapping[str, str] | None = None,
     file: Path | None = None,
     environ: MutableMapping[str, str] | None = None,
+    serving_at: Instant | None = None,
 ) -> Loaded:
     """Read and check everything. `flags` by key ("data", "listen", "origin"); the database URL leaves `environ`.
+
+    With `serving_at`, the present, also what serving alone needs: the certificate in files.
 
     Raises:
         InvalidSettingsError: (an `InvalidConfigError`) all that is wrong with single settings and their combination.
@@ -131,6 +138,8 @@ def load(
             field=field, value=_anchor(read, place, field, sources.file), place=place
         )
     problems += _check_together(settings, sources)
+    if serving_at is not None:
+        problems += _check_tls_files(settings, serving_at)
     if problems:
         raise InvalidSettingsError(problems)
     found = sources.file.path if sources.file else None
@@ -216,6 +225,25 @@ def _check_together(settings: Mapping[str, Setting], sources: _Sources) -> Itera
         yield from _check_root_key_file(settings)
 
 
+def _check_tls_files(settings: Mapping[str, Setting], now: Instant) -> list[ConfigProblem]:
+    """Whatever else is wrong; but not where they are not to be read, or one is missing (which is told elsewhere)."""
+    if not settings.keys() >= _TRANSPORT:
+        return []
+    tls, origin = _build_tls(settings), settings["origin"].value
+    if tls.mode is not TLSMode.FILES or tls.certificate is None or tls.key is None or origin is None:
+        return []
+    return examine_tls_files(tls, host=host_of(origin), now=now)[1]
+
+
+def _build_tls(settings: Mapping[str, Setting]) -> TLSConfig:
+    return TLSConfig(
+        mode=settings["tls.mode"].value,
+        certificate=settings["tls.certificate"].value,
+        key=settings["tls.key"].value,
+        key_password_file=settings["tls.key_password_file"].value,
+    )
+
+
 def _check_data(data: Setting | None) -> Iterator[ConfigProblem]:
     if data is None or not os.path.lexists(data.value):
         return  # the first start makes it
@@ -267,12 +295,7 @@ def _build(settings: Mapping[str, Setting]) -> Config:
         data=value["data"],
         listen=value["listen"],
         socket=SocketConfig(mode=value["socket.mode"], group=value["socket.group"]),
-        tls=TLSConfig(
-            mode=value["tls.mode"],
-            certificate=value["tls.certificate"],
-            key=value["tls.key"],
-            key_password_file=value["tls.key_password_file"],
-        ),
+        tls=_build_tls(settings),
         proxies=ProxiesConfig(places=value["proxies"], header=value["proxy_header"]),
         origin=value["origin"],
         hosts=value["hosts"],

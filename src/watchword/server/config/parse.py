@@ -109,12 +109,19 @@ def _parse_socket(text: str) -> Path:
     return path
 
 
-def parse_mode(value: Any) -> int:
+class Mode(int):
+    """Permission bits, shown as they are written."""
+
+    def __str__(self) -> str:
+        return f"{int(self):03o}"
+
+
+def parse_mode(value: Any) -> Mode:
     """Permission bits of a socket, in octal digits. Others on the machine never get any."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
     if not _MODE.fullmatch(text):
         raise MalformedError("is not three octal digits, like 660")
-    mode = int(text, 8)
+    mode = Mode(text, 8)
     if mode & _OTHERS:
         raise MalformedError(
             "lets everybody on this machine pretend to be the proxy: end it with 0, and set the group"

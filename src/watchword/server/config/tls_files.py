@@ -10,7 +10,7 @@ from watchword.core.clock import Instant
 from watchword.core.secret import Secret
 from watchword.crypto.served_certificate import Chain, ServerKey, encode_key, key_fits, read_key
 from watchword.errors import InvalidConfigError
-from watchword.server.config.model import Config, TLSMode
+from watchword.server.config.model import Config, TLSConfig, TLSMode
 from watchword.server.config.problems import ConfigProblem, InvalidSettingsError
 from watchword.server.config.secret_files import read_file, read_line
 
@@ -28,22 +28,31 @@ class TLSFiles:
 
 def read_tls_files(config: Config, *, now: Instant) -> TLSFiles:
     """Raises `InvalidSettingsError` with everything that is wrong with them."""
-    problems: list[ConfigProblem] = []
-    chain = _read_chain(config.tls.certificate, problems)
-    key = _read_key(config.tls.key, config.tls.key_password_file, problems)
-    if chain is not None:
-        host = urlsplit(config.resolve_origin(0)).hostname or ""
-        problems += [
-            _problem(CERTIFICATE, config.tls.certificate, text)
-            for text in chain.find_problems(host=host, now=now)
-        ]
-    if chain is not None and key is not None and not key_fits(key, chain):
-        problems.append(
-            _problem(KEY, config.tls.key, f"does not belong to the certificate in {config.tls.certificate}")
-        )
-    if problems or chain is None or key is None:
+    files, problems = examine_tls_files(config.tls, host=host_of(config.resolve_origin(0)), now=now)
+    if problems or files is None:
         raise InvalidSettingsError(problems)
-    return TLSFiles(chain=chain, key=encode_key(key))
+    return files
+
+
+def examine_tls_files(
+    tls: TLSConfig, *, host: str, now: Instant
+) -> tuple[TLSFiles | None, list[ConfigProblem]]:
+    """What the files hold for a server that callers name `host`, and all that is wrong with them."""
+    problems: list[ConfigProblem] = []
+    chain = _read_chain(tls.certificate, problems)
+    key = _read_key(tls.key, tls.key_password_file, problems)
+    if chain is not None:
+        found = chain.find_problems(host=host, now=now)
+        problems += [_problem(CERTIFICATE, tls.certificate, text) for text in found]
+    if chain is None or key is None:
+        return None, problems
+    if not key_fits(key, chain):
+        problems.append(_problem(KEY, tls.key, f"does not belong to the certificate in {tls.certificate}"))
+    return TLSFiles(chain=chain, key=encode_key(key)), problems
+
+
+def host_of(origin: str) -> str:
+    return urlsplit(origin).hostname or ""
 
 
 def tls_file_warnings(config: Config, *, now: Instant) -> Iterator[str]:

@@ -3,9 +3,12 @@
 import difflib
 import ssl
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Final
 
-from watchword.core.clock import Instant
+from watchword.core.clock import Instant, SystemClock
+from watchword.core.entropy import SystemEntropy
+from watchword.crypto.authority import Authority
 from watchword.crypto.passwords import ServerHash
 from watchword.server.accounts.model import RegistrationMode
 from watchword.server.config.environment import ROOT_KEY_VARIABLE
@@ -14,9 +17,9 @@ from watchword.server.config.load import FILE_VARIABLE
 from watchword.server.config.model import Config, TLSMode
 from watchword.server.config.tls_files import tls_file_warnings
 from watchword.server.db.postgres_url import SAFE_MODE, far_hosts, ssl_mode
+from watchword.server.http.tls import make_tls_context
+from watchword.server.http.tls_groups import Group, speaks
 
-HYBRID_SINCE: Final = (3, 5)
-"""OpenSSL offers X25519MLKEM768 by default from this version on."""
 _OTHER_VARIABLES: Final = frozenset(
     {
         FILE_VARIABLE,
@@ -38,7 +41,7 @@ def find_warnings(config: Config, environ: Mapping[str, str], *, now: Instant) -
         *_registration(config),
         *_proxies(config),
         *_passwords(config),
-        *_transport(),
+        *_transport(config),
         *_metrics(config),
         *_database(config, environ),
         *_root_key(environ),
@@ -46,9 +49,12 @@ def find_warnings(config: Config, environ: Mapping[str, str], *, now: Instant) -
     )
 
 
+@cache
 def tls_is_hybrid() -> bool:
-    """Whether the TLS library of this Python agrees on X25519MLKEM768."""
-    return ssl.OPENSSL_VERSION_INFO[:2] >= HYBRID_SINCE
+    """Whether the TLS of a server here agrees on X25519MLKEM768: tried with a certificate that nobody is shown."""
+    now, entropy = SystemClock().now(), SystemEntropy()
+    issued = Authority.create(now, entropy).issue_server(["localhost"], now)
+    return speaks(make_tls_context(issued.chain_pem(), issued.key_pem()), Group.X25519MLKEM768)
 
 
 def _registration(config: Config) -> Iterator[str]:
@@ -74,11 +80,12 @@ def _passwords(config: Config) -> Iterator[str]:
         )
 
 
-def _transport() -> Iterator[str]:
-    if not tls_is_hybrid():
+def _transport(config: Config) -> Iterator[str]:
+    if config.tls.mode is not TLSMode.OFF and not tls_is_hybrid():
         yield (
-            f"the TLS library here ({ssl.OPENSSL_VERSION}) has no X25519MLKEM768: connections are not safe against"
-            " a later quantum computer; what we seal ourselves (HPKE, hybrid suite) still is"
+            f"the TLS library here ({ssl.OPENSSL_VERSION}) has no X25519MLKEM768, as those from 3.5 on have:"
+            " connections are not safe against a later quantum computer; what we seal"
+            " ourselves (HPKE, hybrid suite) still is"
         )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Self, TypeVar
 
 from watchword.errors import OverloadedError
 from watchword.server.http.pace import Pace
+from watchword.server.memory import has_room
 
 DEFAULT_SLOTS: Final = 64
 """Enough of them in flight that one commit to disk serves many."""
@@ -57,8 +58,8 @@ class Admission:
         return len(self._waiting)
 
     def check(self) -> None:
-        """Raise `OverloadedError` if one more would not fit; nothing is reserved."""
-        if not self._free and len(self._waiting) >= self._queue:
+        """Raise `OverloadedError` if one more would not fit, here or in memory; nothing is reserved."""
+        if (not self._free and len(self._waiting) >= self._queue) or not has_room():
             self.shed += 1
             raise OverloadedError(self._retry_after)
 

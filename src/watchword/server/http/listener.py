@@ -12,6 +12,7 @@ from typing import Final
 from watchword.server.http.connections import Place, Places
 from watchword.server.http.proxies import Proxies, canonical_address
 from watchword.server.logs import get_log
+from watchword.server.memory import has_room
 
 BACKLOG: Final = 2048
 _HANDSHAKE_S: Final = 10.0
@@ -70,6 +71,9 @@ class Listener:
 
     def _accept(self) -> None:
         for _ in range(_AT_ONCE):
+            if not has_room():
+                self._pause(MemoryError())
+                return
             try:
                 connection, address = self._socket.accept()
             except (BlockingIOError, InterruptedError):
@@ -110,6 +114,7 @@ class Listener:
     async def _greet(self, connection: socket.socket, place: Place) -> None:
         """The handshake. From its end on the protocol releases the place."""
         try:
+            _need_room()  # those that were accepted with this one may have taken it
             transport, _ = await self._loop.connect_accepted_socket(
                 lambda: self._make(place),
                 connection,
@@ -120,7 +125,9 @@ class Listener:
         except BaseException as error:
             place.release()
             connection.close()
-            if not isinstance(error, OSError | asyncio.CancelledError):
+            if isinstance(error, MemoryError):
+                self._pause(error)
+            elif not isinstance(error, OSError | asyncio.CancelledError):
                 _log.fault("http.not_greeted", error)
             if not isinstance(error, Exception):
                 raise
@@ -129,12 +136,21 @@ class Listener:
 
     def _pause(self, error: BaseException) -> None:
         """Leave the others in the kernel's queue for a moment."""
+        if self._closed:
+            return
         now = self._loop.time()
         if now - self._said_at >= _SAY_EVERY_S:
             self._said_at = now
             _log.fault("http.not_accepted", error, open=self._places.open)
-        self._loop.remove_reader(self._socket)
-        self._again = self._loop.call_later(_AGAIN_S, self._go_on)
+        if self._again is None:
+            self._loop.remove_reader(self._socket)
+            self._again = self._loop.call_later(_AGAIN_S, self._go_on)
 
     def _go_on(self) -> None:
+        self._again = None
         self._loop.add_reader(self._socket, self._accept)
+
+
+def _need_room() -> None:
+    if not has_room():
+        raise MemoryError
