@@ -4,6 +4,7 @@ import http.client
 import itertools
 import json
 import random
+import re
 import socket
 import ssl
 import string
@@ -21,6 +22,7 @@ from tests.kits.process import RunningServer
 
 from watchword.testing.counts import count
 
+ROOT = Path(__file__).parents[2]
 NAMES = string.ascii_letters + string.digits + "-_.~%"
 parse: Any = parse_untyped  # the library gives them no types
 parse_open: Any = parse_untyped_open
@@ -144,6 +146,15 @@ def test_metrics_tell_of_logins_tokens_and_commits(server: RunningServer, tmp_pa
     assert value(text, "watchword_costly_slots") == 64
     assert "counted" not in text
     assert "acc_" not in text
+
+
+def test_what_alerts_and_documentation_name_is_there(server: RunningServer) -> None:
+    text = metrics_of(server)
+    for path in ("deploy/prometheus/watchword.rules.yml", "docs/howto/monitor.md"):
+        named = set(re.findall(r"\bwatchword_[a-z_]+[a-z]\b", (ROOT / path).read_text()))
+        assert len(named) >= 10
+        families = {name.removesuffix("_bucket").removesuffix("_total") for name in named}
+        assert {name for name in families if f"# HELP {name}" not in text} == set(), path
 
 
 def test_the_metrics_address_serves_nothing_else(server: RunningServer) -> None:

@@ -23,7 +23,8 @@ from watchword.server.measures import ConnectionMeasures, DatabaseMeasures, Hist
 from watchword.server.measures.requests import STATUS_CLASSES
 from watchword.server.metrics.population import Counted
 
-_LOGIN: Final = {AuditTag.LOGIN_SUCCEEDED: "granted", AuditTag.LOGIN_REFUSED: "refused"}
+_LOGIN: Final = {AuditTag.LOGIN_SUCCEEDED: "session", AuditTag.LOGIN_REFUSED: "refused"}
+"""A login without a device gives a temporary token: the event says so itself."""
 _REGISTRATION: Final = {
     AuditTag.ACCOUNT_REGISTERED: "registered",
     AuditTag.REGISTRATION_REFUSED: "refused",
