@@ -28,7 +28,6 @@ from watchword.client.trust import TrustedServer, trust_by_file
 from watchword.core.clock import MINUTE
 from watchword.core.entropy import SystemEntropy
 from watchword.core.secret import Secret
-from watchword.protocol.messages import AccountBody
 from watchword.protocol.passwords import prepare
 from watchword.server.app import Guest, serve_as_guest
 from watchword.server.assembly import Services
@@ -55,19 +54,13 @@ class TestAccount:
 
     __test__ = False  # to pytest a class of this name is a class of tests
 
-    account: AccountBody
+    id: str
+    """The account's id in text form, as in the claim `sub`."""
+    username: str
     password: Secret
     home: Path
+    """The folder of the vault, for a further client of the same device."""
     client: Client
-
-    @property
-    def id(self) -> str:
-        """The account's id in text form, as in the claim `sub`."""
-        return self.account.id
-
-    @property
-    def username(self) -> str:
-        return self.account.username
 
 
 @dataclass(kw_only=True)
@@ -107,7 +100,7 @@ class RunningServer:
         made = client.register(new)
         if level:
             self.set_level(username, level)
-        found = TestAccount(account=made.account, password=secret, home=home, client=client)
+        found = TestAccount(id=made.account.id, username=username, password=secret, home=home, client=client)
         self._accounts[username] = found
         return found
 
@@ -222,9 +215,10 @@ class _Host:
         self._thread.start()
         ready = self._ready.wait(START_SECONDS)
         if self._started is None:
-            if ready:
-                self._thread.join(STOP_SECONDS)
-            raise self._failure or RuntimeError("the server did not start in time")
+            if not ready:
+                self._failure = RuntimeError("the server did not start in time")
+            self.stop()
+            raise self._failure or RuntimeError("the server stopped while it started")
         return self._started
 
     def stop(self) -> None:
