@@ -21,7 +21,7 @@ from watchword.errors import (
     UnavailableError,
     UnreachableError,
 )
-from watchword.middleware.fetch import MAX_SIZE, Source, _hang_up, check_origin, key_pin
+from watchword.middleware.fetch import MAX_SIZE, Fetched, Source, _hang_up, check_origin, key_pin
 from watchword.middleware.keys import (
     DEFAULT_AGE,
     GRACE,
@@ -243,6 +243,33 @@ def test_the_cache_serves_one_event_loop_after_another(server, clock):
     for _ in range(3):
         assert asyncio.run(cache.find(KEY.kid)).kid == KEY.kid
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("can't start new thread"), MemoryError(), RecursionError()])
+async def test_a_fetch_that_fails_in_an_unforeseen_way_is_repeated_after_a_pause_all_the_same(clock, failure):
+    asked: list[str | None] = []
+    told: list[str] = []
+
+    class Broken:
+        def fetch(self, etag: str | None = None) -> Fetched:
+            asked.append(etag)
+            raise failure
+
+    cache = KeyCache(Broken(), clock=clock, on_failure=told.append)
+    for _ in range(5):
+        with pytest.raises(UnavailableError) as caught:
+            await cache.find(KEY.kid)
+        assert caught.value.retry_after == 1
+    assert (asked, told) == ([None], [type(failure).__name__])
+
+
+def test_a_thread_and_an_event_loop_find_the_same_key_by_one_fetch(server, clock):
+    cache = cache_of(server, clock)
+    assert cache.find_blocking(KEY.kid) is asyncio.run(cache.find(KEY.kid))
+    with pytest.raises(TokenError) as caught:
+        cache.find_blocking("made-up")
+    assert caught.value.step is Step.KEY
+    assert len(server.requests) == 2  # the second for the id that nobody knows
 
 
 async def test_a_fetch_that_died_with_its_thread_is_replaced(server, clock):
