@@ -36,14 +36,9 @@ class WatchwordMiddleware:
         self._guard = Guard(**settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-        elif scope["type"] not in ("http", "websocket"):
-            raise RuntimeError(f"no rule for connections of type {scope['type']!r}")
-        else:
-            await self._answer(scope, receive, send)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._other(scope, receive, send)
+            return
         try:
             admission = await self._guard.admit(scope["path"], _values(scope, b"authorization"))
         except WatchwordError as error:
@@ -54,6 +49,11 @@ class WatchwordMiddleware:
                 await self._serve(_with_admission(scope, admission), receive, send)
             finally:
                 leave(entered)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            raise RuntimeError(f"no rule for connections of type {scope['type']!r}")
+        await self._app(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application; what its routes require and the caller lacks becomes a refusal like ours."""

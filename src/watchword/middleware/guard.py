@@ -5,8 +5,8 @@ A face brings the values of `Authorization`, the path and the request id, and wr
 
 import logging
 import re
-from collections.abc import Sequence
-from typing import Final, Unpack
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, Unpack
 
 from watchword.core.clock import SystemClock
 from watchword.core.entropy import SystemEntropy
@@ -50,9 +50,9 @@ class Guard:
         """As `steps`, for a thread that may wait."""
         return run_blocking(self.steps(path, authorization))
 
-    async def admit(self, path: str, authorization: Sequence[str]) -> Admission:
+    def admit(self, path: str, authorization: Sequence[str]) -> Coroutine[Any, Any, Admission]:
         """As `steps`, on an event loop."""
-        return await run_async(self.steps(path, authorization))
+        return run_async(self.steps(path, authorization))
 
     def steps(self, path: str, authorization: Sequence[str]) -> Steps[Admission]:
         """Let a request in, by all the values of its `Authorization`; nobody is known on a public path.

@@ -2,7 +2,7 @@
 
 import enum
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from watchword.core.clock import SECOND, Instant
 from watchword.protocol.tokens import VerifiedClaims
@@ -15,8 +15,7 @@ class Proof(enum.StrEnum):
     """A token that is good in anybody's hands (RFC 6750)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Presentation:
+class Presentation(NamedTuple):  # one is made for every request, and this is made faster than a dataclass
     """How a token came in: what a verifier must know beside the token itself."""
 
     now: Instant

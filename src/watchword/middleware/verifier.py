@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from watchword.core.clock import SECOND, Clock, Instant, SystemClock
+from watchword.crypto.signing import TokenVerifyingKey
 from watchword.errors import InvalidConfigError
 from watchword.middleware.fetch import Source, check_origin
 from watchword.middleware.identity import Identity, Presentation
@@ -66,28 +67,28 @@ class Verifier:
         """
         name = name_of(token)
         seen = self._seen.find(name, ctx.now)
-        if seen is None or not (yield from self._still_published(name, seen)):
-            seen = yield from self._verify_anew(token, ctx)
+        if seen is not None and self._keys.current(seen.key.kid) is not seen.key:
+            seen = yield from self._still_published(name, seen)
+        if seen is None:
+            unverified = UnverifiedToken.parse(token)
+            key = self._keys.current(unverified.kid) or (yield from self._keys.lookup(unverified.kid))
+            seen = self._verify_anew(unverified, key, ctx)
             self._seen.add(name, seen)
         for check in self._checks:
             check(seen.identity)
         return seen.identity
 
-    def _still_published(self, name: bytes, seen: Seen) -> Steps[bool]:
-        """Whether the key of a token seen before is still the issuer's; the token is forgotten if not."""
-        if self._keys.current(seen.key.kid) is seen.key:
-            return True
+    def _still_published(self, name: bytes, seen: Seen) -> Steps[Seen | None]:
+        """What was seen before, if its key is still the issuer's; else the token is forgotten."""
         try:
-            published = (yield from self._keys.lookup(seen.key.kid)) is seen.key
+            if (yield from self._keys.lookup(seen.key.kid)) is seen.key:
+                return seen
         except TokenError:
-            published = False
-        if not published:
-            self._seen.forget(name)
-        return published
+            pass
+        self._seen.forget(name)
+        return None
 
-    def _verify_anew(self, token: str, ctx: Presentation) -> Steps[Seen]:
-        unverified = UnverifiedToken.parse(token)
-        key = self._keys.current(unverified.kid) or (yield from self._keys.lookup(unverified.kid))
+    def _verify_anew(self, unverified: UnverifiedToken, key: TokenVerifyingKey, ctx: Presentation) -> Seen:
         claims = unverified.verify(key, issuer=self._issuer, audience=self._audience, now=ctx.now)
         self._check_presentation(claims)
         return Seen(Identity.of(claims, ctx.proof), key, Instant(claims.exp * SECOND + MAX_SKEW))
