@@ -195,10 +195,9 @@ def test_a_guarded_function_of_any_kind_is_refused_outside_of_requests():
 
 
 def test_documentation_of_fastapi_may_ask_for_a_token(server):
+    from fastapi import Depends, FastAPI  # noqa: PLC0415  # slow to load, as below
     from fastapi.security import HTTPBearer  # noqa: PLC0415
     from starlette.requests import Request  # noqa: PLC0415
-
-    from fastapi import Depends, FastAPI  # noqa: PLC0415  # slow to load, as below
 
     app = FastAPI(dependencies=[Depends(HTTPBearer(auto_error=False))])
 

@@ -115,7 +115,18 @@ async def test_the_scope_of_the_server_is_not_changed(server):
 
 
 @pytest.mark.parametrize(
-    "value", [None, b"", b"Basic YTpi", b"DPoP abc", b"Ticket abc", b"Bearerabc", b"Token abc"]
+    "value",
+    [
+        None,
+        b"",
+        b"Basic YTpi",
+        b"DPoP abc",
+        b"Ticket abc",
+        b"Bearerabc",
+        b"Token abc",
+        b"Bearer,x",
+        b'Digest a="b", c="d"',
+    ],
 )
 async def test_no_credentials_or_another_scheme_is_401_without_an_error(server, value):
     app = Seen()
@@ -130,7 +141,7 @@ async def test_no_credentials_or_another_scheme_is_401_without_an_error(server, 
 async def test_a_bad_token_is_401_invalid_token_and_says_no_more(server):
     good = ours(server)
     bad = [
-        "", "x", "a.b.c", good + "A", " " + good, good + " ", "  " + good, "\u00e9", "\u00ff" * 9000,
+        "", "x", "a.b.c", good + "A", " " + good, good + " ", "  " + good, good + ",", "\u00e9", "\u00ff" * 9000,
         good.rsplit(".", 1)[0] + ".", ours(server, aud="https://other.example"), token(),
         ours(server, exp=NOW // 1000 - 61, iat=NOW // 1000 - 600), ours(server, cnf={"jkt": "x" * 43}),
         ours(server, key=TokenSigningKey.generate()),
@@ -162,11 +173,13 @@ async def test_two_authorization_headers_are_400_even_when_both_are_good(server)
             f'{REALM}, error="invalid_request"',
         )
         assert problem(answer)["code"] == "malformed"
+    good = b"Bearer " + ours(server).encode()
     joined = [
-        b"Bearer a.b.c,Basic x",
-        b"Bearer,x",
-        b"Bearer " + ours(server).encode() + b",",
-    ]  # as WSGI hands them on
+        good + b"," + good,
+        good + b", Basic YTpi",
+        b"Basic YTpi,\t" + good,
+        b"Bearer x,Bearer y",
+    ]  # as WSGI has it
     for value in joined:
         answer = await call(guarded(server, app), http_scope(headers=[(b"authorization", value)]))
         assert (answer.status, problem(answer)["code"]) == (400, "malformed")

@@ -23,6 +23,8 @@ from watchword.middleware.verifier import Verifier
 from watchword.middleware.waiting import Steps, run_async, run_blocking
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_SECOND: Final = re.compile(r",[ \t]*[A-Za-z][\w.+-]*[ \t]+[^ \t]")
+"""A second scheme with its credentials after a comma, as RFC 9110, section 5.3, joins headers of one name."""
 _log: Final = logging.getLogger("watchword.middleware")
 
 
@@ -83,8 +85,8 @@ class Guard:
 
 
 def _token(authorization: Sequence[str]) -> str:
-    """The bearer token. WSGI joins headers of one name by commas, which no token has: a comma means two."""
-    if len(authorization) > 1 or (authorization and "," in authorization[0]):
+    """The bearer token; of two credentials none, also where they were joined as WSGI does."""
+    if len(authorization) > 1 or (authorization and _SECOND.search(authorization[0])):
         raise RepeatedCredentialsError
     scheme, _, token = authorization[0].partition(" ") if authorization else ("", "", "")
     if scheme.lower() != "bearer":
