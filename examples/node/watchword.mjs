@@ -57,7 +57,9 @@ async function verified(token, keys, expected) {
     ({ payload: claims } = await jwtVerify(token, keys, expected));
   } catch (error) {
     if (!(error instanceof errors.JOSEError) || NO_KEYS.has(error.code)) {
-      throw new Refusal(503, "unavailable", "the keys of the issuer cannot be had", { cause: error });
+      const why = error.cause?.code ?? error.code ?? error.message;
+      const cause = `the keys could not be fetched: ${why}`;
+      throw new Refusal(503, "unavailable", "who is calling cannot be checked now", { cause });
     }
     throw invalid(error.message);
   }

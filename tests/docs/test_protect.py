@@ -1,9 +1,11 @@
 """The guides "protect your app in five minutes", followed as they stand, with a whole server and one account."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.kits import toolchains
@@ -11,9 +13,14 @@ from tests.kits.documented import Followed, follow
 from tests.kits.ports import kept_port
 from tests.kits.toolchains import ROOT
 
+from watchword.errors import WatchwordError
+from watchword.middleware import Guard
 from watchword.testing.server import PASSWORD, RunningServer
 
 PAGES = {page.stem.removeprefix("protect-"): page for page in (ROOT / "docs/howto").glob("protect-*.md")}
+
+UNLIKE = {"go", "grpc", "node"}
+"""Their logs use other words."""
 
 
 def a_home(server: RunningServer, folder: Path) -> Path:
@@ -46,6 +53,33 @@ def test_a_guide_does_what_it_says(name: str, watchword_server: RunningServer, t
     done = followed(PAGES[name], watchword_server, tmp_path, environ)
     assert len(done.background) == 1
     assert "Traceback" not in done.background[0].partition("^C")[0]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "says"),
+    [
+        ({"audience": "http://127.0.0.1:8000"}, "refused http: audience"),
+        ({"valid_for": -120_000}, "refused http: expiry"),
+        (
+            {"issuer": "https://localhost:1"},
+            "the keys of the issuer https://localhost:1 could not be fetched",
+        ),
+    ],
+)
+def test_the_log_says_of_the_usual_mistakes_what_the_guides_say(
+    mistake: dict[str, Any], says: str, watchword_server: RunningServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    audience = "http://localhost:8000"
+    token = watchword_server.token("anna", for_=audience, valid_for=mistake.get("valid_for", 60_000))
+    settings = {name: value for name, value in mistake.items() if name != "valid_for"}
+    guard = Guard(**watchword_server.middleware_settings(audience) | settings)
+    with pytest.raises(WatchwordError) as refused:
+        guard.admit_blocking("/", [f"Bearer {token}"])
+    guard.refuse(refused.value, kind="http", request_id=None)
+    assert says in caplog.text
+    shown = re.sub(r"https://\S+", "…", says)
+    assert all(f"`{shown}`" in page.read_text() for name, page in PAGES.items() if name not in UNLIKE)
 
 
 def installed(name: str, room: Path) -> dict[str, str]:
