@@ -32,7 +32,6 @@ exclude_patterns = [
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.napoleon",
     "tools.site.diagrams",
     "tools.site.docstrings",
     "tools.site.links",
@@ -46,6 +45,7 @@ myst_links_external_new_tab = False
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+highlight_language = "text"
 default_role = "literal"  # docstrings are Markdown as far as backticks go
 python_display_short_literal_types = True
 

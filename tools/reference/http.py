@@ -73,12 +73,18 @@ def _common(document: Document) -> list[tuple[str, str, str]]:
 
 
 def _answer(document: Document, status: str, answer: Document) -> tuple[str, str, str]:
-    shared = "$ref" in answer
-    if shared:
+    if "$ref" in answer:
         answer = document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
-    content = answer.get("content", {})
-    body = "a [problem](#problem)" if shared else _link(_only_schema(answer)) if content else ""
-    return status, body, answer["description"]
+    schema = _only_schema(answer) if "content" in answer else {}
+    return status, " or ".join(map(_link, _referred(schema))), answer["description"]
+
+
+def _referred(schema: Document) -> Iterator[Document]:
+    """The named schemas that a body may be of."""
+    if "$ref" in schema:
+        yield schema
+    for part in (*schema.get("anyOf", ()), *schema.get("allOf", ())):
+        yield from _referred(part)
 
 
 def _only_schema(holder: Document) -> Document:

@@ -1,20 +1,21 @@
-"""Docstrings as we write them: a colon in the sentence of an attribute does not make what stands before it a type."""
+"""Docstrings as we write them: sections of Google's form in functions and classes.
+
+Napoleon itself would also take what stands before a colon in the sentence of an attribute for its type.
+"""
 
 from typing import Any
 
 from sphinx.application import Sphinx
+from sphinx.ext.napoleon import Config, GoogleDocstring
 
-_BEFORE_NAPOLEON = 400
+_SENTENCES = frozenset({"attribute", "data", "property"})
 
 
-def _keep_sentence(
-    _app: Sphinx, what: str, _name: str, _obj: object, _options: Any, lines: list[str]
-) -> None:
-    """An empty first line: Napoleon looks for a type in the first one alone."""
-    if what in {"attribute", "data", "property"} and lines and ":" in lines[0]:
-        lines.insert(0, "")
+def _read_sections(_app: Sphinx, what: str, name: str, obj: object, _options: Any, lines: list[str]) -> None:
+    if what not in _SENTENCES:
+        lines[:] = GoogleDocstring(lines, Config(), what=what, name=name, obj=obj).lines()
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    app.connect("autodoc-process-docstring", _keep_sentence, priority=_BEFORE_NAPOLEON)
+    app.connect("autodoc-process-docstring", _read_sections)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
