@@ -10,8 +10,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import grpc
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -20,7 +22,8 @@ from tests.kits.tokens import AUDIENCE, KEY, KeyServer, bearer, claims, http_sco
 from bench import Row
 from watchword.core.clock import SystemClock
 from watchword.core.encoding import decode_b64u
-from watchword.middleware import WatchwordMiddleware
+from watchword.middleware import WatchwordMiddleware, current_identity, wsgi
+from watchword.middleware.grpc import WatchwordInterceptor
 from watchword.protocol.tokens import issue_access_token
 
 ROUNDS = 30
@@ -31,7 +34,7 @@ _BASE = "import cryptography.hazmat.primitives.asymmetric.ec"
 
 def run() -> list[Row]:
     gc.collect()
-    return [_issue(), *asyncio.run(_middleware()), _imports()]
+    return [_issue(), *asyncio.run(_middleware()), *_wsgi(), *_grpc(), _imports()]
 
 
 def _beside(name: str, value: float, bare: float, *, most: float) -> Row:
@@ -127,6 +130,78 @@ async def _middleware() -> list[Row]:
     return [
         _beside("middleware, token never seen before", value, limit, most=1.5),
         _under("middleware, token seen before and unexpired", again, "µs", limit=15),
+    ]
+
+
+def _wsgi() -> list[Row]:
+    """The whole WSGI call, as above."""
+    statuses: set[str] = set()
+
+    def app(_environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return []
+
+    def start(status: str, _headers: Any, _cause: Any = None) -> Any:
+        statuses.add(status)
+
+    with KeyServer(key_set(KEY)) as server:
+        guarded: Any = wsgi.WatchwordMiddleware(app, issuer=server.origin, audience=AUDIENCE, bearer_ok=True)
+
+        def step(scope: dict[str, Any]) -> Callable[[], None]:
+            named = {
+                name.decode().upper().replace("-", "_"): value.decode() for name, value in scope["headers"]
+            }
+            environ = {f"HTTP_{name}": value for name, value in named.items()} | {"PATH_INFO": "/notes"}
+            return lambda: guarded(environ, start)
+
+        rows = _blocking("WSGI middleware", server, step)
+    assert statuses == {"200 OK"}
+    return rows
+
+
+def _grpc() -> list[Row]:
+    """What the interceptor and the call of the method take, without grpc's own work."""
+    with KeyServer(key_set(KEY)) as server:
+        guard = WatchwordInterceptor(issuer=server.origin, audience=AUDIENCE, bearer_ok=True)
+        callers: set[bytes] = set()
+        inner = grpc.unary_unary_rpc_method_handler(
+            lambda _request, _context: current_identity().username.encode()
+        )
+
+        def step(scope: dict[str, Any]) -> Callable[[], None]:
+            metadata = [(name.decode(), value.decode()) for name, value in scope["headers"]]
+            details = SimpleNamespace(method="/notes.Notes/List", invocation_metadata=metadata)
+
+            def one() -> None:
+                handler = guard.intercept_service(lambda _details: inner, details)
+                callers.add(handler.unary_unary(b"", None))
+
+            return one
+
+        rows = _blocking("gRPC interceptor", server, step)
+    assert callers == {b"alice"}
+    return rows
+
+
+def _blocking(
+    name: str, server: KeyServer, step: Callable[[dict[str, Any]], Callable[[], None]]
+) -> list[Row]:
+    """Both rows of a blocking face, whose `step` makes a call that may be made again and again."""
+    step(_scopes(server, 1, "first")[0])()
+    bare, never, seen = [], [], []
+    for number in range(ROUNDS):
+        scopes = _scopes(server, BATCH, str(number))
+        steps = [step(scope) for scope in scopes]
+        verifications = [_bare_verification(scope) for scope in scopes]
+        gc.collect()
+        gc.freeze()
+        bare.append(_each(verifications))
+        never.append(_each(steps))
+        seen.append(_each(steps))
+    limit, value, again = (statistics.median(times) for times in (bare, never, seen))
+    return [
+        _beside(f"{name}, token never seen before", value, limit, most=1.5),
+        _under(f"{name}, token seen before and unexpired", again, "µs", limit=20),
     ]
 
 
