@@ -20,7 +20,18 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "bin").mkdir()
     for name in NEEDED:
         (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
-    for name in ("curl", "git", "groff", "node", "npm", "openssl", "python3", "strace", "systemd-analyze"):
+    for name in (
+        "curl",
+        "git",
+        "groff",
+        "nginx",
+        "node",
+        "npm",
+        "openssl",
+        "python3",
+        "strace",
+        "systemd-analyze",
+    ):
         program(tmp_path, name, "exit 0")
     program(tmp_path, "make", 'echo "$1 strict=$WATCHWORD_STRICT" >>asked; [ "$1" != "${FAILING-}" ]')
     program(tmp_path, "id", "echo 1000")
@@ -98,6 +109,7 @@ def test_every_program_that_a_test_requires_is_in_the_list_of_packages() -> None
         "setsid": "util-linux",
         "sh": "dash",
         "python3": "python3-venv",
+        "nginx": "nginx-light",
         "node": "nodejs",
         "groff": "groff-base",
         "systemd-analyze": "systemd",
