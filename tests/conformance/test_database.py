@@ -15,6 +15,7 @@ from watchword.server.audit.chain import AuditChain
 from watchword.server.audit.entry import ChainHead
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.db.unit import AuditedDatabase, GuardError, Step, Unit, Value
+from watchword.server.measures import DatabaseMeasures
 from watchword.testing import SeededEntropy
 from watchword.testing.databases import opened
 
@@ -92,6 +93,18 @@ async def test_a_committed_unit_is_read_back_exactly(database: AuditedDatabase) 
     await database.commit(unit)
     assert await database.fetch_one(READ, {"name": "ä\u202e'"}) == (bytes(range(256)),)
     assert await database.fetch_one("select number from numbers where id = :id", {"id": "i"}) == (-(1 << 63),)
+
+
+async def test_each_transaction_is_counted_once_it_is_on_disk(database: AuditedDatabase) -> None:
+    measures = DatabaseMeasures()
+    database.use_measures(measures)
+    await asyncio.gather(*(database.commit(put(f"counted {number}")) for number in range(5)))
+    assert measures.groups.total == 5
+    assert 1 <= sum(measures.groups.counts) == sum(measures.syncs.counts) <= 5
+    assert measures.syncs.total > 0
+    with pytest.raises(GuardError):
+        await database.commit(put("counted 1", guard="taken"))
+    assert measures.groups.total == 5
 
 
 async def test_a_missing_row_is_none_and_no_rows_are_an_empty_list(database: AuditedDatabase) -> None:

@@ -115,6 +115,9 @@ async def test_a_call_its_error_its_audit_entry_and_its_log_line_share_an_id(tmp
     async with serving(tmp_path, running=Told()) as (world, path), Caller.open(path) as caller:
         refused = (await caller.call("accounts.show", {"name": "nobody"}))["error"]["data"]
         assert refused["request_id"].startswith("req_")
+        with pytest.raises(ControlError) as raised:
+            await run_blocking(path, "accounts.nonsense", {})
+        assert str(raised.value.request_id).startswith("req_")
         await caller.call("invites.make", {})
         await caller.call("server.health")
         facts = json.loads((await world.core.audit.tail(1))[0].facts)
@@ -122,10 +125,15 @@ async def test_a_call_its_error_its_audit_entry_and_its_log_line_share_an_id(tmp
     told = [line for line in lines if line["event"] == "control.request"]
     assert [(line["level"], line["method"], line["code"]) for line in told] == [
         ("info", "accounts.show", "not_found"),
+        ("info", None, "method_not_allowed"),
         ("info", "invites.make", None),
         ("debug", "server.health", None),
     ]
-    assert [line["request"] for line in told[:2]] == [refused["request_id"], facts["request"]]
+    assert [line["request"] for line in told[:3]] == [
+        refused["request_id"],
+        raised.value.request_id,
+        facts["request"],
+    ]
     assert all(line["uid"] == os.geteuid() for line in told)
 
 

@@ -106,4 +106,6 @@ def _result(message: dict[str, Any]) -> Any:
     error = message.get("error")
     if error is None:
         return message["result"]
-    raise remote_error(error["data"]["code"], error["data"]["detail"])
+    raised = remote_error(error["data"]["code"], error["data"]["detail"])
+    raised.request_id = error["data"].get("request_id")
+    raise raised
