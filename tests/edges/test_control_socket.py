@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from tests.kits.world import World, open_world
 
+from watchword.core.ids import RequestId
 from watchword.errors import ErrorCode, ForbiddenError, InvalidConfigError, WatchwordError
 from watchword.server.control import place
 from watchword.server.control.client import ControlClient, NoServerError
@@ -137,6 +138,24 @@ async def test_a_call_its_error_its_audit_entry_and_its_log_line_share_an_id(tmp
     assert all(line["uid"] == os.geteuid() for line in told)
 
 
+async def test_the_trail_is_asked_for_one_request_by_the_id_of_its_answer(tmp_path):
+    async with serving(tmp_path) as (world, path):
+        await world.register("ada")
+        await world.log_in("ada")
+        answers = {each.request.url.path: each.headers["x-request-id"] for each in world.seen}
+        for place, tag in (("register", "account:account:register"), ("login", "account:session:login")):
+            request = answers[f"/api/{place}"]
+            (entry,) = (await run_blocking(path, "audit.show", {"request": request}))["entries"]
+            assert entry["tag"] == tag
+            assert entry["facts"]["request"] == request
+        begun = answers["/api/login/begin"]
+        assert await run_blocking(path, "audit.show", {"request": begun}) == {"entries": []}
+        for nonsense in ("", "%", "req_%", str(world.clock.now())):
+            with pytest.raises(ControlError) as refused:
+                await run_blocking(path, "audit.show", {"request": nonsense})
+            assert refused.value.code is ErrorCode.MALFORMED
+
+
 async def test_every_method_answers_with_its_result_or_a_named_error(tmp_path):
     params: dict[str, dict[str, Any]] = {
         "accounts.show": {"name": "ada"},
@@ -145,6 +164,7 @@ async def test_every_method_answers_with_its_result_or_a_named_error(tmp_path):
         "accounts.resume": {"name": "ada"},
         "accounts.delete": {"name": "ada"},
         "keys.rotate": {"use": "signing"},
+        "audit.show": {"request": str(RequestId(bytes(16)))},
         "backup.begin": {"sealed": True, "root_key": False},
     }
     async with serving(tmp_path, running=Told()) as (world, path):

@@ -8,7 +8,7 @@ import typer
 from watchword.cli.exit_codes import ExitCode
 from watchword.cli.operator_call import Place
 from watchword.cli.operator_options import ConfigPath, Data, Json
-from watchword.cli.output import print_json, print_text
+from watchword.cli.output import note, print_json, print_text
 
 
 def verify(data: Data = None, config: ConfigPath = None, as_json: Json = False) -> None:
@@ -75,6 +75,29 @@ def tail(
     )
 
 
+def show(
+    request: Annotated[
+        str, typer.Argument(metavar="REQUEST", help="The id, as in x-request-id, in errors and in the log.")
+    ],
+    data: Data = None,
+    config: ConfigPath = None,
+    as_json: Json = False,
+) -> None:
+    """Show what the audit trail says of one request. It reads the whole trail: seconds, where it is long.
+
+    \b
+    watchword audit show req_01k8x3s5v6fq2m4nj7t9w0ayze
+    """
+    found = Place(data=data, config=config).call("audit.show", {"request": request}, patient=True)["entries"]
+    if as_json:
+        print_json(found)
+        return
+    for entry in found:
+        _print_entry("", entry)
+    if not found:
+        note("the audit trail has nothing of this request: it changed nothing, or was never made here")
+
+
 def _print_json_entry(_event: str, entry: dict[str, Any]) -> None:
     print_json(entry)
 
@@ -107,4 +130,5 @@ def make_audit() -> typer.Typer:
     audit = typer.Typer(no_args_is_help=True, help="Read and verify the audit trail.", rich_markup_mode=None)
     audit.command("verify")(verify)
     audit.command("tail")(tail)
+    audit.command("show")(show)
     return audit

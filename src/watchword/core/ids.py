@@ -61,6 +61,11 @@ class Id:
             raise MalformedError(f"not an id of the form {cls.prefix}_…")
         return found
 
+    @property
+    def began_at(self) -> Instant:
+        """When it was made."""
+        return Instant(int.from_bytes(self.value[:6], "big"))
+
     def __str__(self) -> str:
         return f"{self.prefix}_{_digits(self.value)}"
 

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from watchword.core.clock import Clock
+from watchword.core.clock import MINUTE, Clock, later
+from watchword.core.ids import RequestId
 from watchword.errors import ConflictError, DamagedError, MalformedError
 from watchword.server.audit.checkpoint_file import CheckpointFile, read_checkpoints
 from watchword.server.audit.checkpoints import Checkpoint, VerifyingKeys
@@ -24,6 +25,8 @@ MAX_TAIL: Final = 1000
 MAX_PROBLEMS: Final = 1000
 """Enough to see what happened; a report of ten million lines would fill the memory."""
 _ERASE_WINDOW: Final = 500
+_REQUEST_SPAN: Final = 10 * MINUTE
+"""Longer than any request lasts."""
 _END_OF_TIME: Final = (1 << 63) - 1
 _UNREADABLE: Final = "an audit entry cannot be read; verify the trail"
 
@@ -89,6 +92,20 @@ class AuditService:
         chains = [await self._part(node, limit, after) for node in await self._nodes()]
         merged = list(heapq.merge(*chains, key=lambda entry: entry.at))
         return merged[:limit] if after is not None else merged[len(merged) - limit :]
+
+    async def of_request(self, request: RequestId) -> list[AuditEntry]:
+        """What the audit trail says of one request, the oldest first; nothing where it changed nothing.
+
+        Its id tells when it began. Raises `DamagedError` when a row cannot be read.
+        """
+        since = request.began_at
+        found: list[AuditEntry] = []
+        for node in await self._nodes():
+            rows = await self._store.with_fact(
+                node, str(request), since=since, until=later(since, _REQUEST_SPAN), limit=MAX_TAIL
+            )
+            found += _parse_all(rows)
+        return sorted(found, key=lambda entry: entry.at)
 
     async def follow(
         self, after: Mapping[str, int] | None = None, *, every: float = 0.5

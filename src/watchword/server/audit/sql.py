@@ -48,6 +48,9 @@ _PERSONAL: Final = (
     f"{_SELECT} and seq > :after and seq <= :until and personal is not null"
     " and at < :before and facts like :pattern escape '!' order by seq"
 )
+_WITH_FACT: Final = (
+    f"{_SELECT} and at >= :since and at < :until and facts like :pattern escape '!' order by seq limit :limit"
+)
 # Only over what was read: of two erasures at a time, neither brings back what the other took away.
 _ERASE: Final = (
     "update audit_entries set personal = :personal where node = :node and seq = :seq and personal = :stored"
@@ -110,6 +113,11 @@ class SQLAuditStore:
         pattern = "%" if fact is None else f'%"{fact.translate(_LIKE_ESCAPES)}"%'
         parameters: dict[str, Value] = {"node": node, "after": after, "until": until, "before": before}
         return await self._database.fetch_all(_PERSONAL, {**parameters, "pattern": pattern})
+
+    async def with_fact(self, node: Value, fact: str, *, since: int, until: int, limit: int) -> Sequence[Row]:
+        pattern = f'%"{fact.translate(_LIKE_ESCAPES)}"%'
+        times: dict[str, Value] = {"since": since, "until": until, "limit": limit}
+        return await self._database.fetch_all(_WITH_FACT, {"node": node, "pattern": pattern, **times})
 
     async def commit(self, unit: Unit) -> None:
         await self._database.commit(unit)

@@ -35,6 +35,10 @@ class AuditStore(Protocol):
         """
         ...
 
+    async def with_fact(self, node: Value, fact: str, *, since: int, until: int, limit: int) -> Sequence[Row]:
+        """Rows with `since <= at < until` where some fact is that text, in order of `seq`. Reads every row."""
+        ...
+
     async def commit(self, unit: Unit) -> None:
         """Durable, or an error and nothing."""
         ...

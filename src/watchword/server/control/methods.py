@@ -78,6 +78,10 @@ class Backup(Params, frozen=True):
     root_key: bool
 
 
+class OfRequest(Params, frozen=True):
+    request: str
+
+
 class Tail(Params, frozen=True):
     limit: int = 20
     follow: bool = False
@@ -177,6 +181,10 @@ async def _verify_audit(call: Call, _params: Params) -> Any:
     return shapes.report(report)
 
 
+async def _show_audit(call: Call, params: OfRequest) -> Any:
+    return {"entries": [shapes.entry(each) for each in await call.service.show_request(params.request)]}
+
+
 async def _tail_audit(call: Call, params: Tail) -> Any:
     count = 0
     async for entry in call.service.tail_audit(params.limit, follow=params.follow):
@@ -215,5 +223,6 @@ METHODS: Final[Mapping[str, Method]] = {
     "server.metrics": Method(Params, _metrics),
     "server.health": Method(Params, _health),
     "audit.verify": Method(Params, _verify_audit, None),
+    "audit.show": Method(OfRequest, _show_audit, None),
     "audit.tail": Method(Tail, _tail_audit, None),
 }

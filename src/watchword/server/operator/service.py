@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from watchword.core.clock import Clock, Instant, later
-from watchword.core.ids import AccountId, InviteId
+from watchword.core.ids import AccountId, InviteId, RequestId
 from watchword.errors import DamagedError, MalformedError, NotFoundError
 from watchword.protocol.names import parse_identifier
 from watchword.server.accounts.model import MAX_LEVEL, Account, AccountState, Invite
@@ -157,6 +157,10 @@ class OperatorService:
     async def verify_audit(self, progress: Progress | None = None) -> AuditReport:
         """Problems are findings in the report, not errors."""
         return await self._audit.verify(progress)
+
+    async def show_request(self, request: str) -> list[AuditEntry]:
+        """The audit entries of one request, by its id. Raises `MalformedError` for what is no id of a request."""
+        return await self._audit.of_request(RequestId.parse(request))
 
     async def tail_audit(self, limit: int, *, follow: bool = False) -> AsyncIterator[AuditEntry]:
         """The newest `limit` entries, then, with `follow`, those that come, for ever: none twice, none left out."""
