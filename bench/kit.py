@@ -54,14 +54,33 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Time on a processor, user and system, of all threads so far; to the nanosecond where the kernel says."""
-        tasks = Path(f"/proc/{self.process.pid}/task")
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
+        return _cpu_seconds(self.process.pid)
+
+    def fronts(self) -> list[int]:
+        """Process ids of the fronts that it has."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+    def cpu_of_each(self) -> list[float]:
+        """As `cpu_seconds`: the server's own, then those of its fronts."""
+        return [_cpu_seconds(pid) for pid in (self.process.pid, *self.fronts())]
+
+    def share_mib(self) -> float:
+        """Memory of all its processes, shared pages divided among those that share them."""
+        files = [Path(f"/proc/{pid}/smaps_rollup") for pid in (self.process.pid, *self.fronts())]
+        lines = [line for file in files for line in file.read_text().splitlines()]
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
     def resident_mib(self) -> float:
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) / 1024
         raise RuntimeError("no VmRSS")
+
+
+def _cpu_seconds(pid: int) -> float:
+    tasks = Path(f"/proc/{pid}/task")
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
 
 
 @contextmanager
@@ -81,10 +100,11 @@ def running_server(
 
 
 def start(folder: Path, environ: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """One process, so that its cost is all there is, unless `environ` says otherwise."""
     command = [sys.executable, "-m", "watchword", "serve", "--data", str(folder)]
     return subprocess.Popen(
         [*command, "--listen", "127.0.0.1:0"],
-        env={**os.environ, "WATCHWORD_LOG": "warning", **(environ or {})},
+        env={**os.environ, "WATCHWORD_LOG": "warning", "WATCHWORD_PROCESSES": "1", **(environ or {})},
         stdout=subprocess.DEVNULL,
     )
 

@@ -49,11 +49,11 @@ def run() -> list[Row]:
 async def _measure(server: Server, accounts: list[Account], to: Recipient) -> tuple[float, float]:
     """Seconds of processor and of the clock for the cheapest block, on connections that stay open."""
     clients = [(await Connection(server).open(), account) for account in accounts]
-    await _storm(clients, to)
+    await storm(clients, to)
     blocks = []
     for _ in range(BLOCKS):
         before, began = server.cpu_seconds(), time.monotonic()
-        await _storm(clients, to)
+        await storm(clients, to)
         blocks.append((server.cpu_seconds() - before, time.monotonic() - began))
     for connection, _ in clients:
         connection.close()
@@ -92,7 +92,7 @@ def _rows(suite: Suite, limit: float, milliseconds: float, per_core: float, per_
     ]
 
 
-async def _storm(clients: list[tuple[Connection, Account]], to: Recipient) -> None:
+async def storm(clients: list[tuple[Connection, Account]], to: Recipient) -> None:
     for _ in range(WAVES):
         flows = [login_flow(account, to) for _, account in clients]
         begins = [next(flow) for flow in flows]

@@ -29,11 +29,19 @@ ACCOUNTS = 32
 SAMPLES = 2000
 EVERY_S = 0.004
 MOST = 3.0
+FRONT_STARTS_S = 1.0
 PATHS = ("/health/live", "/.well-known/jwks.json")
 
 
 def run() -> list[Row]:
-    with running_server() as server:
+    return [_measure(processes) for processes in (1, 2)]
+
+
+def _measure(processes: int) -> Row:
+    with running_server(environ={"WATCHWORD_PROCESSES": str(processes)}) as server:
+        while len(server.fronts()) < processes - 1:
+            time.sleep(0.01)
+        time.sleep(FRONT_STARTS_S)
         accounts = asyncio.run(register(server, [f"person{number:03}" for number in range(ACCOUNTS)]))
         quiet = asyncio.run(_sample(server))
         context = multiprocessing.get_context("fork")
@@ -47,17 +55,16 @@ def run() -> list[Row]:
         if storm.exitcode != 0:
             raise RuntimeError("the storm did not blow")
     limit, value = _p99(quiet), _p99(loud)
-    return [
-        {
-            "name": f"p99 of other requests during a storm of {CONNECTIONS} logins at once",
-            "value": value * 1000,
-            "unit": "ms",
-            "limit": limit * 1000,
-            "ratio": value / limit,
-            "goal": f"<= {MOST:g} times the quiet p99",
-            "holds": value <= MOST * limit,
-        }
-    ]
+    beside = f", {processes} processes" if processes > 1 else ""
+    return {
+        "name": f"p99 of other requests during a storm of {CONNECTIONS} logins at once{beside}",
+        "value": value * 1000,
+        "unit": "ms",
+        "limit": limit * 1000,
+        "ratio": value / limit,
+        "goal": f"<= {MOST:g} times the quiet p99",
+        "holds": value <= MOST * limit,
+    }
 
 
 def _p99(samples: list[float]) -> float:

@@ -36,6 +36,10 @@ ALLOWED: Final = {
     ("src/watchword/core/clock.py", "time"): "the one place that asks what time it is",
     ("src/watchword/core/entropy.py", "randomness"): "the one place that asks for random bytes",
     ("src/watchword/testing/databases.py", "process"): "starts PostgreSQL for tests",
+    (
+        "src/watchword/server/http/fronts/child.py",
+        "process",
+    ): "starts fronts: our own interpreter, our own code",
     ("src/watchword/server/app.py", "print"): "the banner, for the person at the terminal",
     ("src/watchword/client/trust.py", "TLS"): "fetches a root that is then judged by its fingerprint",
     ("src/watchword/middleware/fetch.py", "TLS"): "a pin decides instead, before anything is sent",

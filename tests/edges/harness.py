@@ -3,9 +3,11 @@
 import asyncio
 import datetime as dt
 import ipaddress
+import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,6 +27,9 @@ from watchword.server.http import Reply, Request, Route
 from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
 from watchword.server.http.connections import ConnectionLimits
+from watchword.server.http.fronts.demand import Demand
+from watchword.server.http.fronts.frames import Hello
+from watchword.server.http.fronts.pool import Fronts
 from watchword.server.http.hosts import HostPolicy
 from watchword.server.http.serve import serve
 from watchword.server.http.sockets import bind
@@ -34,6 +39,8 @@ from watchword.server.logs import get_log
 
 ORIGIN = "https://id.example.org"
 GOOD_TOKEN = "Bearer good"
+FRONTS = int(os.environ.get("WATCHWORD_TEST_FRONTS", "0"))
+"""How many fronts each server here has that does not say so itself: the same tests hold with and without."""
 
 
 class Note(msgspec.Struct, forbid_unknown_fields=True):
@@ -220,6 +227,14 @@ class Connection:
 class RunningServer:
     port: int
     client: ssl.SSLContext = field(repr=False)
+    fronts: Fronts | None = None
+
+    def await_fronts(self, count: int) -> None:
+        """Return once `count` of them take connections."""
+        ends = time.monotonic() + 10
+        while self.fronts is not None and self.fronts.ready < count:
+            assert time.monotonic() < ends, "no front is ready"
+            time.sleep(0.01)
 
     def connect(self, source: str | None = None) -> Connection:
         return Connection(self.port, self.client, source)
@@ -262,9 +277,14 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(*, limits: ConnectionLimits | None = None, **options: Any) -> Iterator[RunningServer]:
+def running_server(
+    *, limits: ConnectionLimits | None = None, fronts: int | None = None, grace_s: int = 2, **options: Any
+) -> Iterator[RunningServer]:
     """`serve` in a thread of its own, stopped gracefully at the end."""
     chain, key = throw_away_certificate()
+    count = FRONTS if fronts is None else fronts
+    hello = Hello(chain, key.reveal(), "info", True, grace_s)
+    pool = Fronts(Demand(count=count, always=True), lambda: hello) if count else None
     client = ssl.create_default_context(cadata=chain.decode())
     listen = bind("127.0.0.1", 0)
     port = listen.getsockname()[1]
@@ -281,9 +301,10 @@ def running_server(*, limits: ConnectionLimits | None = None, **options: Any) ->
             listen=listen,
             tls=lambda: context,
             on_ready=lambda _: started.set(),
-            shutdown_grace_s=2,
+            shutdown_grace_s=grace_s,
             stop=stop,
             limits=limits,
+            fronts=pool,
         )
 
     def work() -> None:
@@ -300,7 +321,9 @@ def running_server(*, limits: ConnectionLimits | None = None, **options: Any) ->
     try:
         if ended:
             raise ended[0]
-        yield RunningServer(port, client)
+        running = RunningServer(port, client, pool)
+        running.await_fronts(count)
+        yield running
     finally:
         if not ended:
             loop, stop = stop_in[0]

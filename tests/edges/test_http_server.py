@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from tests.edges.harness import (
+    FRONTS,
     GOOD_TOKEN,
     ROUTES,
     RunningServer,
@@ -205,7 +206,7 @@ def test_fault_C22_secrets_in_queries_and_decode_errors_are_not_logged(
     )
     assert server.request("GET", "/canary").status == 404
     server.raw(b"GET /canary HTTP/1.1\r\nX: canary\nY: canary\r\n\r\n")
-    assert len(written(events, "http.refused")) == 1
+    assert len(written(events, "http.refused")) == (0 if FRONTS else 1)  # there the front says so
     assert "canary" not in events.getvalue()
 
 
@@ -263,7 +264,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
     for name in ("HEAD_S", "BODY_S", "IDLE_S"):
         monkeypatch.setattr(protocol, name, 0.3)
     monkeypatch.setattr(protocol, "_TICK_S", 0.02)
-    with running_server() as running:
+    with running_server(fronts=0) as running:
         yield running
 
 
@@ -345,7 +346,7 @@ def test_a_caller_that_never_reads_is_parted_from(monkeypatch: pytest.MonkeyPatc
     for name in ("WRITE_S", "IDLE_S", "HEAD_S"):
         monkeypatch.setattr(protocol, name, 0.3)
     monkeypatch.setattr(protocol, "_TICK_S", 0.02)
-    with running_server() as server:
+    with running_server(fronts=0) as server:
         connection = server.connect()
         before = open_files()
         sender = threading.Thread(target=connection.send, args=(server.encode("GET", "/api/large") * 5000,))

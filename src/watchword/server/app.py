@@ -32,11 +32,14 @@ from watchword.server.db.unit import Unit
 from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
 from watchword.server.http.connections import ConnectionLimits
+from watchword.server.http.fronts.demand import Demand, count_for
+from watchword.server.http.fronts.frames import Hello
+from watchword.server.http.fronts.pool import Fronts
 from watchword.server.http.hosts import HostPolicy
 from watchword.server.http.proxies import Proxies
 from watchword.server.http.serve import calm_collector, on_reload, run, serve, until_told_to_stop
 from watchword.server.http.sockets import Address, address_of, bind, show_address
-from watchword.server.logs import configure_logs, get_log
+from watchword.server.logs import configure_logs, current_level, get_log
 from watchword.server.memory import give_back_free_memory
 from watchword.server.metrics.listener import serve_metrics
 from watchword.server.metrics.reader import MetricsReader
@@ -171,7 +174,8 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
         await _note(core, AuditTag.SERVER_STARTED)
         await _look_at_clock(core)
         core.checkpointer.start(fresh=core.fresh)
-        await stack.enter_async_context(_background(core, services, _reloads(core, tls, around)))
+        fronts = None if guest else _make_fronts(config, tls)
+        await stack.enter_async_context(_background(core, services, _reloads(core, tls, fronts, around)))
         await serve(
             app,
             listen=listen,
@@ -183,6 +187,7 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
             proxies=proxies,
             on_stopping=lambda: _stopping(told, around),
             measures=told.connections,
+            fronts=fronts,
         )
     await _record_stop(core)
     core.checkpointer.tick()
@@ -200,6 +205,22 @@ def _open_tracing(config: Config) -> Tracing | None:
     if config.traces.endpoint is None:
         return None
     return open_tracing(config.traces.endpoint, config.traces.ratio)
+
+
+def _make_fronts(config: Config, tls: ServedTLS | None) -> Fronts | None:
+    """None where there is no core for one."""
+    count = count_for(config.processes)
+    if not count:
+        return None
+
+    def hello() -> Hello:
+        chain, key = (tls.chain, tls.key.reveal()) if tls else (b"", b"")
+        return Hello(chain, key, current_level(), config.log.as_json, config.shutdown_grace_s)
+
+    fronts = Fronts(Demand(count=count, always=config.processes is not None), hello)
+    if tls is not None:
+        tls.on_new = fronts.renew
+    return fronts
 
 
 async def _open_metrics(stack: AsyncExitStack, config: Config, reader: MetricsReader) -> None:
@@ -224,15 +245,24 @@ async def _background(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _reloads(core: Core, tls: ServedTLS | None, around: _Around) -> None:
+async def _reloads(core: Core, tls: ServedTLS | None, fronts: Fronts | None, around: _Around) -> None:
     """For ever, where there is something to read again."""
     if around.loaded is None:
         return
     reloader = Reloader(
-        config=core.config, loaded=around.loaded, tls=tls, notifier=around.notifier, clock=core.clock
+        config=core.config,
+        loaded=around.loaded,
+        tls=tls,
+        notifier=around.notifier,
+        clock=core.clock,
+        on_taken=fronts.renew if fronts else _nothing,
     )
     await around.ready.wait()  # a manager that was told of a reload first would take its end for the start's
     await reloader.run(around.reload)
+
+
+def _nothing() -> None:
+    """Nobody has to be told."""
 
 
 async def _upkeep(core: Core, services: Services) -> None:

@@ -62,6 +62,11 @@ class Log:
         logger.handle(record)
 
 
+def current_level() -> str:
+    """The least level that is written, as `configure_logs` takes it."""
+    return logging.getLevelName(logging.getLogger(_ROOT).getEffectiveLevel()).lower()
+
+
 def get_log(name: str) -> Log:
     return Log(name)
 

@@ -13,7 +13,7 @@ from watchword.errors import WatchwordError
 from watchword.server.config import Config, Loaded, Setting, TLSMode
 from watchword.server.logs import configure_logs, get_log
 from watchword.server.notify import Notifier
-from watchword.server.transport import ServedTLS, context_from_files
+from watchword.server.transport import ServedTLS, material_from_files
 
 Again = Callable[[], Loaded]
 _log: Final = get_log("server")
@@ -28,6 +28,8 @@ class Reloader:
     tls: ServedTLS | None
     notifier: Notifier
     clock: Clock
+    on_taken: Callable[[], None]
+    """Called after a reload that took something over."""
     _in_force: dict[str, Setting] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,8 +60,9 @@ class Reloader:
         """What may fail comes first."""
         files = TLSMode.FILES
         if self.tls is not None and self.config.tls.mode is files and config.tls.mode is files:
-            self.tls.use(context_from_files(config, self.clock))
+            self.tls.use(*material_from_files(config, self.clock))
         configure_logs(level=config.log.level.value, as_json=self.config.log.as_json)
+        self.on_taken()
 
     def _tell(self, found: Loaded) -> None:
         changed = [each for each in found.settings if each.value != self._in_force[each.field.key].value]

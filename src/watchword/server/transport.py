@@ -2,12 +2,13 @@
 
 import contextlib
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from socket import socket
 from typing import Final
 from urllib.parse import urlsplit
 
 from watchword.core.clock import Clock
+from watchword.core.secret import Secret
 from watchword.errors import WatchwordError
 from watchword.server.config import Config, TLSMode, UnixListen, read_tls_files
 from watchword.server.http.sockets import bind, bind_unix
@@ -47,8 +48,11 @@ def own_tls_names(config: Config, origin: str) -> Sequence[str]:
 class ServedTLS:
     """The TLS of the next connection. A context is made whole before it takes the other's place."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
+    def __init__(self, chain: bytes, key: Secret) -> None:
+        """As `make_tls_context`, whose errors it raises."""
+        self.on_new: Callable[[], None] = _nothing
+        """Called once there is another certificate."""
+        self.use(chain, key)
 
     @classmethod
     def of(cls, config: Config, keys: KeyService, clock: Clock) -> "ServedTLS | None":
@@ -56,28 +60,35 @@ class ServedTLS:
         if config.tls.mode is TLSMode.OFF:
             return None
         if config.tls.mode is TLSMode.FILES:
-            return cls(context_from_files(config, clock))
-        served = cls(make_tls_context(*keys.server_tls()))
+            return cls(*material_from_files(config, clock))
+        served = cls(*keys.server_tls())
         keys.on_new_tls = lambda: served.renew(keys)
         return served
 
     def current(self) -> ssl.SSLContext:
         return self._context
 
-    def use(self, context: ssl.SSLContext) -> None:
-        self._context = context
+    def use(self, chain: bytes, key: Secret) -> None:
+        """Raises `InvalidConfigError` when they do not load; then nothing has changed."""
+        self._context = make_tls_context(chain, key)
+        self.chain, self.key = chain, key
+        self.on_new()
 
     def renew(self, keys: KeyService) -> None:
         """Serve the keys' newest certificate; the one before stays where that does not load."""
         try:
-            self._context = make_tls_context(*keys.server_tls())
+            self.use(*keys.server_tls())
         except WatchwordError as error:
             _log.fault("server.tls_not_renewed", error)
         else:
             _log.info("server.tls_renewed")
 
 
-def context_from_files(config: Config, clock: Clock) -> ssl.SSLContext:
-    """Raises `InvalidConfigError` with all that is wrong with them."""
+def material_from_files(config: Config, clock: Clock) -> tuple[bytes, Secret]:
+    """Chain and key, in PEM. Raises `InvalidConfigError` with all that is wrong with them."""
     files = read_tls_files(config, now=clock.now())
-    return make_tls_context(files.chain.to_pem(), files.key)
+    return files.chain.to_pem(), files.key
+
+
+def _nothing() -> None:
+    """Nobody has to be told."""

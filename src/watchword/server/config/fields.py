@@ -15,6 +15,7 @@ from watchword.server.http.proxies import DEFAULT_HEADER
 
 _MAX_AT_ONCE: Final = 4096
 _MAX_WAITING: Final = 65_536
+_MAX_PROCESSES: Final = 16
 _MAX_GRACE_S: Final = 600
 
 
@@ -283,6 +284,15 @@ FIELDS: Final[tuple[Field, ...]] = (
         default_text="0.01",
         unit="0 to 1",
         effect="How many of all requests are traced; which ones is drawn, and callers have no say in it.",
+    ),
+    Field(
+        key="processes",
+        variable="WATCHWORD_PROCESSES",
+        read=parse.parse_whole_or_auto(1, _MAX_PROCESSES),
+        default="auto",
+        default_text="auto",
+        unit="number, or auto",
+        effect="One serves; further ones do TLS and HTTP for it, on other cores. auto starts those while it is busy.",
     ),
     Field(
         key="shutdown_grace_s",

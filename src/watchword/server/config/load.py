@@ -310,5 +310,6 @@ def _build(settings: Mapping[str, Setting]) -> Config:
         backup=BackupConfig(recipient=value["backup.recipient"]),
         metrics=MetricsConfig(listen=value["metrics.listen"]),
         traces=TracesConfig(endpoint=value["traces.endpoint"], ratio=value["traces.ratio"]),
+        processes=value["processes"],
         shutdown_grace_s=value["shutdown_grace_s"],
     )

@@ -197,6 +197,8 @@ class Config:
     backup: BackupConfig
     metrics: MetricsConfig
     traces: TracesConfig
+    processes: int | None
+    """In all; None decides by the cores and by the load."""
     shutdown_grace_s: int
 
     @property

@@ -19,6 +19,7 @@ from watchword.server.unix_socket import MAX_PATH
 Parser = Callable[[Any], Any]
 Choice = TypeVar("Choice", bound=enum.StrEnum)
 
+_AUTO: Final = "auto"
 _MAX_PORT: Final = 65535
 _MAX_TEXT: Final = 2048
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
@@ -283,6 +284,22 @@ def parse_ratio(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise MalformedError("is not a number from 0 to 1, like 0.01")
     return float(value)
+
+
+def parse_whole_or_auto(least: int, most: int) -> Parser:
+    """As `parse_whole`; "auto" gives None."""
+    whole = parse_whole(least, most)
+
+    def parse(value: Any) -> int | None:
+        if value == _AUTO:
+            return None
+        try:
+            number: int = whole(value)
+        except MalformedError as error:
+            raise MalformedError(f'{error.detail}, or "auto"') from None
+        return number
+
+    return parse
 
 
 def parse_choice(kind: type[Choice]) -> Parser:

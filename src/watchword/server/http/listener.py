@@ -27,6 +27,8 @@ _SAY_EVERY_S: Final = 5.0
 CurrentTLS = Callable[[], ssl.SSLContext]
 """What the next connection is greeted with: another one after a renewal or a reload."""
 MakeProtocol = Callable[[Place], asyncio.Protocol]
+HandOver = Callable[[socket.socket, Place, str], bool]
+"""Gives a connection, its place and its address to a front; False where there is none: greet it here."""
 _log: Final = get_log("http")
 
 
@@ -41,9 +43,10 @@ class Listener:
         places: Places,
         make: MakeProtocol,
         proxies: Proxies,
+        hand_over: HandOver | None = None,
     ) -> None:
         self._socket, self._tls, self._places, self._make = listen, tls, places, make
-        self._proxies = proxies
+        self._proxies, self._hand_over = proxies, hand_over
         self._loop = asyncio.get_running_loop()
         self._greeting: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
@@ -94,7 +97,11 @@ class Listener:
         place = self._places.take(address, shared=self._proxies.trust(canonical_address(address)))
         if place is None:
             connection.close()
-            return
+        elif self._hand_over is None or not self._hand_over(connection, place, address):
+            self._receive(connection, place)
+
+    def _receive(self, connection: socket.socket, place: Place) -> None:
+        """Greet it, and tell its place how to end it."""
         try:
             connection.setblocking(False)
             task = self._loop.create_task(self._greet(connection, place))

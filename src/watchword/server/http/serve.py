@@ -7,13 +7,14 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 import uvicorn
 import uvloop
 
 from watchword.errors import UnavailableError
 from watchword.server.http.connections import ConnectionLimits, Place, Places
+from watchword.server.http.fronts.pool import Fronts
 from watchword.server.http.listener import CurrentTLS, Listener
 from watchword.server.http.protocol import HTTPProtocol
 from watchword.server.http.proxies import NO_PROXIES, Proxies
@@ -119,6 +120,7 @@ async def serve(
     proxies: Proxies = NO_PROXIES,
     on_stopping: OnStopping = _nobody,
     measures: ConnectionMeasures | None = None,
+    fronts: Fronts | None = None,
 ) -> None:
     """Serve `app` on `listen` (from `bind`) until SIGINT, SIGTERM or `stop`.
 
@@ -127,14 +129,40 @@ async def serve(
     Then `on_stopping`: no new connections, requests in flight finish
     within `shutdown_grace_s`; a second signal does not wait. Signals are taken in the main thread only. Without
     `limits` of connections the limit of open files is raised, and gives them. `measures` counts connections.
+    `fronts` do TLS and HTTP for us, as far as there are any.
     Raises `UnavailableError` when the app's lifespan does not start; its own event in the log says why.
     """
-    config = uvicorn.Config(
+    config = make_config(app, shutdown_grace_s)
+    asyncio.get_running_loop().set_exception_handler(log_exception)
+    places = Places(limits or ConnectionLimits.of_process(), measures)
+    server = Server(
+        config,
+        listen,
+        tls,
+        on_ready,
+        stop,
+        places=places,
+        proxies=proxies,
+        on_stopping=on_stopping,
+        fronts=fronts,
+    )
+    try:
+        await server.serve()
+    finally:
+        if fronts is not None:
+            await fronts.close()
+
+
+def make_config(
+    app: ASGIApp, shutdown_grace_s: int, *, lifespan: Literal["on", "off"] = "on"
+) -> uvicorn.Config:
+    """Settings of uvicorn, without all that it would decide by itself."""
+    return uvicorn.Config(
         app,
         http=HTTPProtocol,
         ws="none",
         interface="asgi3",
-        lifespan="on",
+        lifespan=lifespan,
         log_config=None,
         access_log=False,
         proxy_headers=False,
@@ -142,15 +170,9 @@ async def serve(
         workers=1,
         timeout_graceful_shutdown=shutdown_grace_s,
     )
-    asyncio.get_running_loop().set_exception_handler(_log_exception)
-    places = Places(limits or ConnectionLimits.of_process(), measures)
-    server = _Server(
-        config, listen, tls, on_ready, stop, places=places, proxies=proxies, on_stopping=on_stopping
-    )
-    await server.serve()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn's server with our listener, our signals, and no other way to start."""
 
     def __init__(
@@ -164,10 +186,12 @@ class _Server(uvicorn.Server):
         places: Places,
         proxies: Proxies,
         on_stopping: OnStopping,
+        fronts: Fronts | None = None,
     ) -> None:
         super().__init__(config)
         self._listen, self._tls, self._on_ready, self._stop = listen, tls, on_ready, stop
         self._places, self._proxies, self._on_stopping = places, proxies, on_stopping
+        self._fronts = fronts
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         del sockets
@@ -181,8 +205,11 @@ class _Server(uvicorn.Server):
             places=self._places,
             make=self._make_protocol,
             proxies=self._proxies,
+            hand_over=self._fronts.hand_over if self._fronts else None,
         )
         listener.open()
+        if self._fronts is not None:
+            self._fronts.open(cast("ASGIApp", self.config.app), self.server_state)
         self.servers = [cast("asyncio.Server", listener)]  # as far as uvicorn uses one
         self.started = True
         self._on_ready(address_of(self._listen))
@@ -203,6 +230,8 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn's, and then whatever is left: callers of cancelled requests, and everybody on a second signal."""
         self._on_stopping()
+        if self._fronts is not None:
+            self._fronts.stop()
         await super().shutdown(sockets)
         ends = asyncio.get_running_loop().time() + (0 if self.force_exit else _GOODBYE_S)
         while self.server_state.connections and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110  # they leave without a word
@@ -228,7 +257,7 @@ def _stopping_already() -> None:
     """For signals between the last answer and the end: what is left takes a moment and must be done."""
 
 
-def _log_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def log_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """For what nobody awaited. The loop's own text would show the exception's, which may hold what a caller sent."""
     error = context.get("exception")
     if isinstance(error, BaseException):

@@ -54,6 +54,8 @@ def test_fault_N5_an_unknown_key_is_refused_by_name_with_what_was_meant(tmp_path
         ("shutdown_grace_s = 5.0", "shutdown_grace_s"),
         ("shutdown_grace_s = true", "shutdown_grace_s"),
         ("shutdown_grace_s = -1", "shutdown_grace_s"),
+        ("processes = 0", "processes"),
+        ('processes = "many"', "processes"),
         ("database = 5", "database"),
         ('passwords.server_hash = "md5"', "passwords.server_hash"),
         ('origin = "http://id.example.org"', "origin"),

@@ -134,6 +134,7 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
         "metrics.listen": "127.0.0.1:9464",
         "traces.endpoint": "http://127.0.0.1:4318/v1/traces",
         "traces.ratio": "0.25",
+        "processes": "3",
         "shutdown_grace_s": "5",
         "tls.mode": "files",
         "tls.certificate": str(tmp_path / "chain.pem"),
@@ -146,7 +147,8 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
     lines = ["data = " + repr(texts["data"])]
     lines += ['listen = "[::1]:1"', 'origin = "https://id.example.org"', 'database = "postgresql://u@h/d"']
     lines += ['hosts = ["a.example", "b.example:8443"]', f'root_key_file = "{texts["root_key_file"]}"']
-    lines += ['registration = "closed"', "shutdown_grace_s = 5", "[passwords]", 'server_hash = "bcrypt"']
+    lines += ['registration = "closed"', "processes = 3", "shutdown_grace_s = 5"]
+    lines += ["[passwords]", 'server_hash = "bcrypt"']
     lines += ["[log]", 'level = "debug"', 'format = "json"', 'requests = "failed"']
     lines += ["[limits]", "costly_at_once = 3"]
     lines += ["costly_waiting = 4", "[backup]", f'recipient = "{texts["backup.recipient"]}"']
@@ -171,6 +173,7 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
         assert getattr(by_variable, name) == getattr(by_file, name)
     assert by_variable.database is not None
     assert by_variable.database_location == by_file.database_location == "postgresql://u@h/d"
+    assert by_variable.processes == by_file.processes == 3
     assert by_variable.shutdown_grace_s == 5
 
 

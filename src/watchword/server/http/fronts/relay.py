@@ -1,0 +1,192 @@
+"""The front's end of the link: forwards requests, and writes answers to the connections that wait for them."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, cast
+
+from watchword.errors import MalformedError
+from watchword.server.http.connections import Place
+from watchword.server.http.cycle import Cycle
+from watchword.server.http.fronts.frames import (
+    Answer,
+    Ask,
+    End,
+    Frame,
+    FrameReader,
+    FromServer,
+    Gone,
+    Hello,
+    Left,
+    More,
+    Need,
+    Ping,
+    Pong,
+    Refused,
+    Stop,
+    encode_frame,
+)
+from watchword.server.http.protocol import HTTPProtocol
+from watchword.server.measures import ConnectionMeasures
+
+
+class FarPlace(Place):
+    """The place of a connection, which the server keeps and counts."""
+
+    __slots__ = ("_relay", "number")
+
+    def __init__(self, relay: "Relay", number: int) -> None:
+        self._relay, self.number = relay, number
+        self.end = None
+
+    def heard(self) -> None:
+        """The server learns it from the request."""
+
+    @property
+    def measures(self) -> ConnectionMeasures:
+        return FarMeasures(self._relay, self.number)
+
+    def release(self) -> None:
+        self._relay.left(self)
+
+
+class FarMeasures(ConnectionMeasures):
+    def __init__(self, relay: "Relay", number: int) -> None:
+        super().__init__()
+        self._relay, self._number = relay, number
+
+    def refuse(self, status: int) -> None:
+        self._relay.send(Refused(self._number, status))
+
+
+class FrontProtocol(HTTPProtocol):
+    """A connection whose requests are answered elsewhere."""
+
+    def __init__(self, *args: Any, place: FarPlace, relay: "Relay", **kwargs: Any) -> None:
+        super().__init__(*args, place=place, **kwargs)
+        self._relay, self._far_place = relay, place
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """In a moment, when the parser has been given what came along of the body."""
+        del app
+        self.loop.call_soon(self._relay.ask, cycle, self._far_place)
+
+
+class Relay(asyncio.Protocol):
+    """All requests of one front. When the link ends, so does the front."""
+
+    def __init__(self, on_hello: Callable[[Hello], None], on_stop: Callable[[], object]) -> None:
+        self._reader: FrameReader[FromServer] = FrameReader(FromServer)
+        self._loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+        self._places: dict[int, FarPlace] = {}
+        self._cycles: dict[int, Cycle] = {}
+        self._last = 0
+        self._full = False
+        self._held: deque[tuple[Cycle, FarPlace]] = deque()
+        self._pumps: set[asyncio.Task[None]] = set()
+        self._handlers: dict[type, Callable[[Any], object]] = {
+            Answer: self._answer,
+            Need: self._need,
+            End: self._end,
+            Ping: self._pong,
+            Hello: on_hello,
+            Stop: lambda _: on_stop(),
+        }
+
+    # The link
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self.lost.set_result(None)
+
+    def pause_writing(self) -> None:
+        """The server has enough to read: requests wait here, one for each connection at most."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        while self._held and not self._full:
+            self.ask(*self._held.popleft())
+
+    def send(self, frame: Frame) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(encode_frame(frame))
+
+    # Connections
+
+    def place(self, number: int) -> FarPlace:
+        place = self._places[number] = FarPlace(self, number)
+        return place
+
+    def left(self, place: FarPlace) -> None:
+        if self._places.pop(place.number, None) is not None:
+            self.send(Left(place.number))
+
+    # Requests
+
+    def ask(self, cycle: Cycle, place: FarPlace) -> None:
+        if cycle.disconnected:
+            return
+        if self._full:
+            self._held.append((cycle, place))
+            return
+        self._last += 1
+        self._cycles[self._last] = cycle
+        body, cycle.body = bytes(cycle.body), bytearray()
+        scope = cycle.scope
+        self.send(
+            Ask(
+                self._last,
+                place.number,
+                scope["method"],
+                scope["raw_path"],
+                scope["query_string"],
+                cast("list[tuple[bytes, bytes]]", scope["headers"]),
+                body,
+                cycle.more_body,
+            )
+        )
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for frame in self._reader.feed(data):
+                self._handlers[type(frame)](frame)
+        except MalformedError:
+            self.transport.abort()
+
+    def _answer(self, answer: Answer) -> None:
+        cycle = self._cycles.pop(answer.number, None)
+        if cycle is not None:
+            cycle.respond(answer.status, answer.lines, answer.body)
+            cycle.on_response = _nothing  # it would keep the connection in memory
+
+    def _end(self, end: End) -> None:
+        place = self._places.get(end.place)
+        if place is not None and place.end is not None:
+            place.end()
+
+    def _pong(self, _ping: Ping) -> None:
+        self.send(Pong())
+
+    def _need(self, need: Need) -> None:
+        cycle = self._cycles.get(need.number)
+        if cycle is not None:
+            task = self._loop.create_task(self._pump(need.number, cycle))
+            self._pumps.add(task)
+            task.add_done_callback(self._pumps.discard)
+
+    async def _pump(self, number: int, cycle: Cycle) -> None:
+        """One piece of a body, once it is there."""
+        message: Any = await cycle.receive()
+        if message["type"] == "http.disconnect":
+            self.send(Gone(number))
+        else:
+            self.send(More(number, message["body"], message["more_body"]))
+
+
+def _nothing() -> None:
+    """Nobody waits any more."""

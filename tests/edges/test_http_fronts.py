@@ -1,0 +1,254 @@
+"""Fronts: what they must not change, what they may not have, and what happens when one dies.
+
+The whole edge suite runs behind fronts too, with WATCHWORD_TEST_FRONTS=1.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+from tests.edges.harness import (
+    Connection,
+    Note,
+    RunningServer,
+    running_server,
+    throw_away_certificate,
+)
+
+from watchword.server.http import Reply, Request, Route
+from watchword.server.http.connections import ConnectionLimits
+from watchword.server.http.fronts import pool
+from watchword.server.http.fronts.frames import Hello
+
+LIMITS = ConnectionLimits(total=60, per_source=20)
+GET = b"GET /api/told HTTP/1.1\r\nHost: localhost:%d\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with running_server(fronts=2, limits=LIMITS) as running:
+        yield running
+
+
+def fronts_of(server: RunningServer) -> pool.Fronts:
+    assert server.fronts is not None
+    return server.fronts
+
+
+def eventually(holds: Callable[[], bool], within: float = 10) -> None:
+    ends = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
+def is_gone(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
+def is_replaced(fronts: pool.Fronts, pid: int) -> bool:
+    return fronts.ready == 1 and fronts.pids() != [pid]
+
+
+def test_connections_are_shared_out_and_each_keeps_its_own_address(server: RunningServer):
+    connections = [server.connect(source=f"127.0.0.{number}") for number in range(2, 10)]
+    for number, connection in enumerate(connections, 2):
+        connection.send(GET % server.port * 3)  # pipelined, and answered in order
+        answers = [connection.read() for _ in range(3)]
+        assert [answer.json()["address"] for answer in answers] == [f"127.0.0.{number}"] * 3
+    loads = [child.link.load for child in fronts_of(server)._children]
+    assert len(loads) == 2
+    assert min(loads) >= 3
+    for connection in connections:
+        connection.close()
+    eventually(lambda: not sum(child.link.load for child in fronts_of(server)._children))
+
+
+def test_a_body_waits_with_its_sender_until_it_is_wanted(server: RunningServer):
+    connection = server.connect()
+    text = "x" * 60_000
+    body = b'{"text":"%b"}' % text.encode()
+    head = (
+        b"POST /api/note HTTP/1.1\r\nHost: localhost:%d\r\nContent-Type: application/json\r\n" % server.port
+    )
+    connection.send(head + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+    assert connection.read().status == 100
+    for start in range(0, len(body), 7000):
+        connection.send(body[start : start + 7000])
+    assert connection.read().json() == {"text": text}
+    # Refused by its head alone: nothing is asked for, and the connection ends.
+    connection.send(head.replace(b"/api/note", b"/absent") + b"Content-Length: 5000\r\n\r\n{")
+    answer = connection.read()
+    assert (answer.status, answer.headers["connection"]) == (404, "close")
+    connection.close()
+
+
+def test_a_caller_that_leaves_in_the_middle_of_its_body_leaves_nothing_behind(server: RunningServer):
+    for _ in range(8):
+        connection = server.connect()
+        connection.send(server.encode("POST", "/api/note", b'{"text":"good"}')[:-4])
+        connection.close()
+    eventually(
+        lambda: not any(child.link._requests or child.link.load for child in fronts_of(server)._children)
+    )
+    server.is_well()
+
+
+def test_what_is_no_request_is_refused_by_the_front_and_counted_by_the_server(server: RunningServer):
+    connection = server.connect()
+    place = next(place for child in fronts_of(server)._children for place, _ in child.link._places.values())
+    connection.send(b"GET  / HTTP/1.1\r\n\r\n")
+    assert connection.read().status == 400
+    assert connection.is_closed()
+    eventually(lambda: place.measures.refused.get(400) == 1)
+    connection.close()
+
+
+def test_limits_hold_for_all_fronts_together(server: RunningServer):
+    with ExitStack() as stack:
+        opened = [
+            stack.enter_context(
+                socket.create_connection(("127.0.0.1", server.port), 5, source_address=("127.0.0.30", 0))
+            )
+            for _ in range(LIMITS.per_source + 5)
+        ]
+        shut = 0
+        for connection in opened:
+            connection.settimeout(0.05)
+            with suppress(TimeoutError):
+                shut += connection.recv(1) == b""
+        assert shut == 5
+        server.is_well()
+    eventually(lambda: not sum(child.link.load for child in fronts_of(server)._children))
+
+
+def test_another_certificate_reaches_every_front(server: RunningServer):
+    before = server.client
+    assert leaf_of(server.connect())
+    chain, key = throw_away_certificate()
+    fronts = fronts_of(server)
+    old = fronts._hello
+    fronts._hello = lambda: Hello(chain, key.reveal(), "info", True, 2)
+    try:
+        fronts._loop.call_soon_threadsafe(fronts.renew)
+        server.client = ssl_context(chain)
+        eventually(lambda: all(can_connect(server) for _ in range(2)))
+    finally:
+        fronts._hello = old
+        server.client = before
+        fronts._loop.call_soon_threadsafe(fronts.renew)
+    eventually(lambda: all(can_connect(server) for _ in range(2)))
+
+
+def ssl_context(chain: bytes) -> ssl.SSLContext:
+    return ssl.create_default_context(cadata=chain.decode())
+
+
+def can_connect(server: RunningServer) -> bool:
+    with suppress(ssl.SSLError):
+        server.connect().close()
+        return True
+    return False
+
+
+def leaf_of(connection: Connection) -> bytes:
+    leaf = connection.tls.getpeercert(binary_form=True)
+    connection.close()
+    assert leaf is not None
+    return leaf
+
+
+def test_a_front_has_no_secret_of_ours_in_its_arguments_or_environment_and_listens_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("WATCHWORD_ROOT_KEY", "canary-4711")
+    monkeypatch.setenv("PGPASSWORD", "canary-4711")
+    with running_server(fronts=1) as server:
+        [pid] = fronts_of(server).pids()
+        process = Path(f"/proc/{pid}")
+        for file in ("environ", "cmdline"):
+            assert b"canary-4711" not in (process / file).read_bytes()
+        listening = {line.split()[9] for line in tcp_of(process) if line.split()[3] == "0A"}
+        mine = {str(handle.readlink()).partition("[")[2].rstrip("]") for handle in (process / "fd").iterdir()}
+        assert not listening & mine
+        assert str((process / "fd" / "0").readlink()) == "/dev/null"
+    assert is_gone(pid)
+
+
+def tcp_of(process: Path) -> list[str]:
+    return [
+        line for name in ("tcp", "tcp6") for line in (process / "net" / name).read_text().splitlines()[1:]
+    ]
+
+
+def test_fault_M5_a_request_behind_a_front_is_finished_when_the_server_stops():
+    begun, go_on, answers = threading.Event(), threading.Event(), []
+
+    async def slow(request: Request) -> Reply:
+        begun.set()
+        while not go_on.is_set():
+            await asyncio.sleep(0.01)
+        return Reply.json({"text": request.body.text})
+
+    with running_server(fronts=1, grace_s=5, routes=[Route("POST", "/api/slow", slow, body=Note)]) as server:
+        busy, idle = server.connect(), server.connect()
+        busy.send(server.encode("POST", "/api/slow", b'{"text":"kept"}'))
+        assert begun.wait(5)
+
+        def see() -> None:
+            assert idle.is_closed()  # who has asked for nothing is let go first
+            go_on.set()
+            answers.append(busy.read())
+
+        watcher = threading.Thread(target=see)
+        watcher.start()
+    watcher.join(10)
+    assert answers[0].json() == {"text": "kept"}
+    assert answers[0].headers["connection"] == "close"
+    busy.close()
+    idle.close()
+
+
+def test_a_front_that_dies_or_hangs_is_replaced_and_the_server_serves_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(pool, "TICK_S", 0.05)
+    monkeypatch.setattr(pool, "_FIRST_PAUSE_S", 0.05)
+    with running_server(fronts=1, limits=LIMITS) as server:
+        fronts = fronts_of(server)
+        for end, silent_s in ((signal.SIGKILL, 30), (signal.SIGSTOP, 0.2)):
+            [pid] = fronts.pids()
+            connection = server.connect()
+            connection.send(GET % server.port)
+            assert connection.read().status == 200
+            os.kill(pid, end)
+            monkeypatch.setattr(pool, "SILENT_S", silent_s)
+            assert connection.is_closed(5)
+            monkeypatch.setattr(pool, "SILENT_S", 30)  # a machine that is busy starts the next one slowly
+            connection.close()
+            eventually(partial(is_gone, pid))
+            server.is_well()  # by the server itself, as long as there is no other front
+            eventually(partial(is_replaced, fronts, pid))
+            server.is_well()
+
+
+def test_a_front_that_speaks_of_what_it_was_not_given_is_ended(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pool, "TICK_S", 0.05)
+    monkeypatch.setattr(pool, "_FIRST_PAUSE_S", 0.05)
+    with running_server(fronts=1) as server:
+        fronts = fronts_of(server)
+        [child] = fronts._children
+        for said in (b"\0\0\0\1\xc0", b"\xff\xff\xff\xff"):
+            [child] = fronts._children
+            fronts._loop.call_soon_threadsafe(child.link.data_received, said)
+            eventually(partial(is_replaced, fronts, child.process.pid))
+        server.is_well()
