@@ -1,16 +1,19 @@
 """What of the reference is generated is as the code is now, and says all of it."""
 
+import inspect
 import json
 
 import pytest
 from tools import fetch_mermaid
 from tools.reference.__main__ import FOLDER, PAGES, stale
 from tools.reference.markdown import table
+from tools.reference.metrics import described
 
 from watchword.cli.reference import describe_commands
 from watchword.errors import ErrorCode
 from watchword.server.audit.model import AuditTag
 from watchword.server.config import FIELDS
+from watchword.server.metrics import families
 
 
 def read(name: str) -> str:
@@ -52,6 +55,18 @@ def test_every_operation_is_in_the_reference() -> None:
     for path, place in json.loads(read("openapi.json"))["paths"].items():
         for method in place.keys() - {"head", "parameters"}:
             assert f"### `{method.upper()} {path}`" in page
+
+
+def test_every_metric_is_in_the_reference() -> None:
+    public = {
+        name
+        for name, each in vars(families).items()
+        if inspect.isfunction(each) and each.__module__ == families.__name__ and not name.startswith("_")
+    }
+    assert public == described().keys(), "a source of metrics that the page does not have"
+    page = read("metrics.md")
+    assert all(found for found in described().values())
+    assert all(f"| `{family.name}" in page for found in described().values() for family in found)
 
 
 def test_a_bar_does_not_end_a_cell() -> None:

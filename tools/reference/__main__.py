@@ -9,6 +9,7 @@ from tools.reference.codes import codes_page
 from tools.reference.commands import commands_page
 from tools.reference.configuration import configuration_page
 from tools.reference.http import http_page
+from tools.reference.metrics import metrics_page
 from tools.reference.openapi import openapi_text
 
 ROOT: Final = Path(__file__).parents[2]
@@ -18,6 +19,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "commands.md": commands_page,
     "configuration.md": configuration_page,
     "http.md": http_page,
+    "metrics.md": metrics_page,
     "openapi.json": openapi_text,
 }
 
