@@ -156,3 +156,47 @@ def test_a_path_is_text_that_prints():
     for bad in ("", "  ", "a\x00b", "a\x1b[2J", 7, "x" * 5000):
         with pytest.raises(MalformedError):
             parse.parse_path(bad)
+
+
+@pytest.mark.parametrize("good", ["http://127.0.0.1:4318/v1/traces", "https://traces.example.org/v1/traces"])
+def test_a_collector_is_a_plain_url(good: str) -> None:
+    assert parse.parse_collector(good) == good
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "",
+        7,
+        "127.0.0.1:4318",
+        "ftp://h/",
+        "http://",
+        "http://h:99999/",
+        "http://u:p@h/",
+        "http://h/?key=1",
+        "http://h/#x",
+    ],
+)
+def test_a_collector_of_another_form_is_refused_and_not_repeated(bad: object) -> None:
+    with pytest.raises(MalformedError) as refused:
+        parse.parse_collector(bad)
+    assert "u:p" not in refused.value.detail
+
+
+@pytest.mark.parametrize(("given", "ratio"), [(0, 0.0), (1, 1.0), (0.25, 0.25), ("0.01", 0.01), ("1", 1.0)])
+def test_a_ratio_is_a_number_from_0_to_1(given: object, ratio: float) -> None:
+    assert parse.parse_ratio(given) == ratio
+
+
+@pytest.mark.parametrize(
+    "bad", [-0.1, 1.01, "1.5", "nan", "1e-3", "", True, None, float("nan"), float("inf")]
+)
+def test_what_is_no_ratio_is_refused(bad: object) -> None:
+    with pytest.raises(MalformedError, match="from 0 to 1"):
+        parse.parse_ratio(bad)
+
+
+@pytest.mark.parametrize("bad", ["unix:/run/metrics.sock", "9464", "example.org:9464"])
+def test_metrics_listen_on_an_address_of_the_network(bad: str) -> None:
+    with pytest.raises(MalformedError):
+        parse.parse_host_port(bad)

@@ -37,6 +37,12 @@ def test_the_tls_library_is_asked_for_the_hybrid_group(tmp_path):
     assert ("X25519MLKEM768" in warnings(tmp_path)) is not tls_is_hybrid()
 
 
+def test_metrics_beyond_loopback_are_warned_of(tmp_path):
+    assert "metrics.listen" in warnings(tmp_path, METRICS_LISTEN="0.0.0.0:9464")
+    for quiet in ({}, {"METRICS_LISTEN": "127.0.0.1:9464"}, {"METRICS_LISTEN": "[::1]:9464"}):
+        assert "metrics.listen" not in warnings(tmp_path, **quiet)
+
+
 def test_a_variable_that_means_nothing_is_pointed_at(tmp_path):
     assert "did you mean WATCHWORD_LISTEN?" in warnings(tmp_path, LISTE="127.0.0.1:1")
     assert "means nothing" not in warnings(tmp_path, HOME="x", CA="y", SERVER="z", DEBUG="1")
