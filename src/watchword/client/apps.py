@@ -8,7 +8,7 @@ refuses everything costs the server one token, not one for each call.
 
 import json as jsonlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict
 from urllib.parse import urljoin
 
@@ -52,7 +52,7 @@ _Key = tuple[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
-    answer: TokenAnswer
+    answer: TokenAnswer = field(repr=False)
     generation: int
     """Of the session that it is of."""
     settled_at: float = 0.0

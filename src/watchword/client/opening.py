@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from watchword.client.held import Ways
 from watchword.client.password_source import PasswordSource
-from watchword.client.session import Session, Ways
+from watchword.client.session import Session
 from watchword.client.settings import Retries, Timeouts
 from watchword.client.transport import StretchProgress
 from watchword.client.trust import TrustedServer, also_under, trust_by_file, trust_by_fingerprint

@@ -16,27 +16,22 @@ from watchword.client import device
 from watchword.client.effects import Flow
 from watchword.client.flows import account, api
 from watchword.client.flows.account import DeviceKeys, LoggedIn, NewAccount
-from watchword.client.flows.sealed import recipient_of
-from watchword.client.line import Line
+from watchword.client.held import Held, Ways
 from watchword.client.password_source import PasswordSource, read_password
-from watchword.client.settings import Retries
+from watchword.client.peer import Peer
 from watchword.client.steps import SessionFlow, Whole, Work
-from watchword.client.trust import TrustedServer, fetch_key_document
-from watchword.client.vault import OpenVault, Owner, StretchFunction, VaultFile
-from watchword.core.clock import SECOND, Clock
-from watchword.core.entropy import Entropy
+from watchword.client.trust import TrustedServer
+from watchword.client.vault import OpenVault, VaultFile
+from watchword.core.clock import SECOND
 from watchword.core.secret import Secret
 from watchword.errors import (
-    KeyUnknownError,
-    NotTrustedError,
     RefusedError,
     SignInNeededError,
     UnauthenticatedError,
 )
 from watchword.protocol.chest import RecoveryKey
-from watchword.protocol.envelope import Recipient
-from watchword.protocol.keydocument import KeyDocument, verify_key_document
-from watchword.protocol.messages import AccountBody, SessionGrant
+from watchword.protocol.keydocument import KeyDocument
+from watchword.protocol.messages import AccountBody
 from watchword.protocol.passwords import check_new
 
 SERVICE: Final = "watchword"
@@ -54,16 +49,6 @@ class Registered:
     recovery_key: RecoveryKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
-    """What a session is handed: nothing here is looked up."""
-
-    clock: Clock
-    entropy: Entropy
-    retries: Retries
-    stretch: StretchFunction
-
-
 class Session:
     """`trust` finds the server, once, when it is first needed; `source` is asked for the password when one is."""
 
@@ -77,27 +62,31 @@ class Session:
         device_name: str,
         ways: Ways,
     ) -> None:
-        self._trust, self.file, self.ways = trust, file, ways
+        self.ways, self._held = ways, Held(file, ways)
+        self._peer = Peer(trust, self._held, ways)
         self._source, self._username, self._device_name = source, username, device_name
-        self._known_line: Line | None = None
-        self._document: KeyDocument | None = None
-        self._seen_number = 1
-        self._vault: OpenVault | None = None
-        self.generation = 0
+
+    @property
+    def file(self) -> VaultFile:
+        return self._held.file
+
+    @property
+    def generation(self) -> int:
         """Moves whenever another session, or none, takes the place of the one before."""
+        return self._held.generation
 
     # Opening
 
     def begin(self) -> SessionFlow[None]:
         """Open the vault, or log in where there is none yet and a name to do it with; else nothing."""
-        if self._source is not None and (self.file.exists() or self._username is not None):
+        if self._source is not None and (self._held.file.exists() or self._username is not None):
             yield from self.opened()
 
     def opened(self) -> SessionFlow[OpenVault]:
         """The open vault; opened, or made by a first login, if it is not. Raises `SignInNeededError`."""
-        if self._vault is None:
+        if self._held.vault is None:
             yield Whole(flow=self._open_first)
-        return self._require_vault()
+        return self._held.require()
 
     def open_vault(self, source: PasswordSource | None = None) -> SessionFlow[OpenVault]:
         """Open it, with `source` from now on if one is given. Raises `WrongPasswordError`, `DamagedError`."""
@@ -107,26 +96,20 @@ class Session:
             self._source = self._source if source is None else source
 
         yield Whole(flow=opening)
-        return self._require_vault()
+        return self._held.require()
 
     def _open_first(self) -> SessionFlow[None]:
-        if self._vault is not None:
+        if self._held.vault is not None:
             return
-        if self.file.exists():
+        if self._held.file.exists():
             yield from self._open(self._source)
         elif self._username is not None:
             yield from self._sign_in(self._username, None, self._device_name)
         else:
-            raise SignInNeededError(f"there is no vault at {self.file.path}: register or log in first")
+            raise SignInNeededError(f"there is no vault at {self._held.file.path}: register or log in first")
 
     def _open(self, source: PasswordSource | None) -> SessionFlow[None]:
-        password = yield from self._password(source)
-        self._vault = yield Work(run=lambda: self.file.open(password, self.ways.stretch))
-
-    def _require_vault(self) -> OpenVault:
-        if self._vault is None:
-            raise SignInNeededError("the vault is not open: open it, or log in")
-        return self._vault
+        yield from self._held.open((yield from self._password(source)))
 
     def _password(self, source: PasswordSource | None) -> SessionFlow[Secret]:
         chosen = self._source if source is None else source
@@ -143,7 +126,7 @@ class Session:
     def register(self, new: NewAccount, device_name: str | None) -> SessionFlow[Registered]:
         def registering() -> SessionFlow[Registered]:
             recovery = RecoveryKey.generate(self.ways.entropy)
-            answer = yield from self._sealed(
+            answer = yield from self._peer.sealed(
                 lambda to: account.register(new, recovery, to=to, entropy=self.ways.entropy)
             )
             yield from self._enrol(answer.temporary_token, new.password, device_name)
@@ -161,7 +144,7 @@ class Session:
         new_device: bool,
     ) -> SessionFlow[AccountBody]:
         def signing_in() -> SessionFlow[AccountBody]:
-            if self._vault is None and not new_device and self.file.exists():
+            if self._held.vault is None and not new_device and self._held.file.exists():
                 yield from self._open(source)
             return (yield from self._sign_in(identifier, source, device_name))
 
@@ -172,7 +155,7 @@ class Session:
         self, identifier: str | None, source: PasswordSource | None, device_name: str | None
     ) -> SessionFlow[AccountBody]:
         """On the device in the open vault, or else by enrolling this one."""
-        name = identifier or (self._vault.owner.username if self._vault else self._username)
+        name = identifier or (self._held.vault.owner.username if self._held.vault else self._username)
         if name is None:
             raise SignInNeededError("whose account? Give the name to log in with")
         password = yield from self._password(source)
@@ -185,36 +168,22 @@ class Session:
 
     def _prove(self, identifier: str, password: Secret) -> SessionFlow[LoggedIn]:
         """Log in with whatever proves this device; a grant is in the vault, on disk, before this returns."""
-        prover = device.prover_of(self._vault) if self._vault else None
-        logged_in = yield from self._sealed(
+        prover = device.prover_of(self._held.vault) if self._held.vault else None
+        logged_in = yield from self._peer.sealed(
             lambda to: account.log_in(identifier, password, to=to, entropy=self.ways.entropy, prover=prover)
         )
         if logged_in.answer.grant is not None:
-            yield from self._keep(logged_in.answer.grant, password)
+            yield from self._held.keep(logged_in.answer.grant, password)
         return logged_in
-
-    def _keep(self, grant: SessionGrant, password: Secret) -> SessionFlow[None]:
-        vault = self._require_vault()
-        vault.put(device.session_entries(grant))
-        self.generation += 1
-        if (
-            grant.seed_version != vault.owner.password_version
-        ):  # it was changed elsewhere: seal with the new one
-            owner = replace(vault.owner, password_version=grant.seed_version)
-            yield from self._create(owner, dict(vault.entries), password)
-        else:
-            yield from self._save(vault)
 
     def _enrol(self, credential: str, password: Secret, device_name: str | None) -> SessionFlow[None]:
         keys = DeviceKeys.generate(self.ways.entropy)
         name = device_name or self._device_name
-        answer = yield from self._sealed(
+        answer = yield from self._peer.sealed(
             lambda to: account.enrol(credential, name, keys, to=to, entropy=self.ways.entropy)
         )
-        trusted = (yield from self._line()).trusted
-        document = verify_key_document(
-            answer.key_document, pin=trusted.pin, now=self.ways.clock.now(), at_least=self._number()
-        )
+        document = yield from self._peer.given(answer.key_document)
+        trusted = yield from self.trusted()
         owner, entries = device.new_vault(
             answer,
             keys,
@@ -223,14 +192,13 @@ class Session:
             root_pem=trusted.root_pem,
             number=document.number,
         )
-        self.generation += 1
-        yield from self._create(owner, dict(entries), password)
+        yield from self._held.enrolled(owner, dict(entries), password)
 
     def change_password(self, new_text: str, source: PasswordSource | None) -> SessionFlow[None]:
         """Change it, and seal the vault with the new one."""
 
         def changing() -> SessionFlow[None]:
-            vault = self._require_vault()
+            vault = self._held.require()
             logged_in = yield from self._prove(vault.owner.username, (yield from self._password(source)))
             yield from self._change(logged_in, new_text)
 
@@ -238,10 +206,10 @@ class Session:
         yield Whole(flow=changing)
 
     def _change(self, logged_in: LoggedIn, new_text: str) -> SessionFlow[None]:
-        vault = self._require_vault()
+        vault = self._held.require()
         name, email = vault.owner.username, logged_in.answer.account.email
         new = check_new(new_text, username=name, email=email, service=SERVICE)
-        answer = yield from self._sealed(
+        answer = yield from self._peer.sealed(
             lambda to: account.change_password(logged_in, name, new, to=to, entropy=self.ways.entropy)
         )
         entries = {
@@ -249,7 +217,7 @@ class Session:
             "WATCHWORD_CLIENT_KEY": answer.client_key,
             "WATCHWORD_SEED_VERSION": str(answer.seed_version),
         }
-        yield from self._create(replace(vault.owner, password_version=answer.seed_version), entries, new)
+        yield from self._held.create(replace(vault.owner, password_version=answer.seed_version), entries, new)
         if isinstance(self._source, Secret):  # a file or a function is its owner's to change
             self._source = new
 
@@ -258,7 +226,7 @@ class Session:
     def call(self, flow: Callable[[Secret], Flow[T]]) -> SessionFlow[T]:
         """Run a call of the API with a live access token; without one left, log in again first."""
         token = yield from self._live_token()
-        line = yield from self._line()
+        line = yield from self._peer.line()
         try:
             return (yield from line.run(flow(token)))
         except UnauthenticatedError as error:
@@ -271,11 +239,11 @@ class Session:
     def call_alone(self, flow: Callable[[Secret], Flow[T]]) -> SessionFlow[T]:
         """As `call`, for a part of a `Whole`; the vault is open."""
         token = yield from self._renew()
-        line = yield from self._line()
+        line = yield from self._peer.line()
         try:
             return (yield from line.run(flow(token)))
         except UnauthenticatedError as error:
-            yield from self._end()
+            yield from self._held.end_session()
             raise _ended(error) from error
 
     def _live_token(self) -> SessionFlow[Secret]:
@@ -292,7 +260,7 @@ class Session:
         return device.live_access_token(vault, now=self.ways.clock.now(), margin=_MARGIN)
 
     def _newer_than(self, token: Secret) -> Secret | None:
-        vault = self._require_vault()
+        vault = self._held.require()
         found = self._token_in(vault) if device.SESSION in vault.entries else None
         if found is None:
             return None
@@ -301,7 +269,7 @@ class Session:
 
     def _renew(self) -> SessionFlow[Secret]:
         """Many may wait for one renewal: whoever comes second finds it done."""
-        vault = self._require_vault()
+        vault = self._held.require()
         token = self._token_in(vault)
         if token is not None:
             return token
@@ -309,9 +277,9 @@ class Session:
         try:
             yield from self._prove(vault.owner.username, password)
         except RefusedError:
-            yield from self._end()  # not tried again and again: guesses are counted
+            yield from self._held.end_session()  # not tried again and again: guesses are counted
             raise
-        return Secret.from_text(self._require_vault().get("WATCHWORD_ACCESS_TOKEN"))
+        return Secret.from_text(self._held.require().get("WATCHWORD_ACCESS_TOKEN"))
 
     def log_out(self, *, everywhere: bool, session: str | None) -> SessionFlow[None]:
         """End this session, another one, or all. Raises `NotFoundError`."""
@@ -322,81 +290,24 @@ class Session:
         elif own:
             # Its name is read once the token is at hand: a renewal by login replaces the session.
             yield from self.call(
-                lambda token: api.end_session(token, self._require_vault().get(device.SESSION))
+                lambda token: api.end_session(token, self._held.require().get(device.SESSION))
             )
         else:
             yield from self.call(lambda token: api.end_session(token, session or ""))
         if everywhere or own:
-            yield Whole(flow=self._end)
+            yield Whole(flow=self._held.end_session)
 
     def _forget(self, token: Secret) -> SessionFlow[None]:
         """The session that `token` is of has ended elsewhere: say so once, and the next call too."""
         if self._newer_than(token) is None:
-            yield from self._end()
-
-    def _end(self) -> SessionFlow[None]:
-        vault = self._require_vault()
-        vault.drop(*device.SESSION_ENTRIES)
-        self.generation += 1
-        yield from self._save(vault)
-
-    # The server and its keys
+            yield from self._held.end_session()
 
     def key_document(self) -> SessionFlow[KeyDocument]:
-        document: KeyDocument = yield Whole(flow=self._keys)
+        document: KeyDocument = yield Whole(flow=self._peer.keys)
         return document
 
     def trusted(self) -> SessionFlow[TrustedServer]:
-        return (yield from self._line()).trusted
-
-    def _line(self) -> SessionFlow[Line]:
-        if self._known_line is None:
-            trusted: TrustedServer = yield Work(run=self._trust)
-            ways = self.ways
-            self._known_line = Line(
-                trusted=trusted, retries=ways.retries, entropy=ways.entropy, stretch=ways.stretch
-            )
-        return self._known_line
-
-    def _sealed(self, flow: Callable[[Recipient], Flow[T]]) -> SessionFlow[T]:
-        """Run a sealed exchange to the server's current key; fetch the key document anew if that key is gone."""
-        line = yield from self._line()
-        try:
-            return (yield from line.run(flow(recipient_of((yield from self._keys())))))
-        except KeyUnknownError:
-            self._document = None  # its number is remembered
-            return (yield from line.run(flow(recipient_of((yield from self._keys())))))
-
-    def _keys(self) -> SessionFlow[KeyDocument]:
-        if self._document is None or self.ways.clock.now() >= self._document.expires_at:
-            line = yield from self._line()
-            document = yield from line.run(
-                fetch_key_document(line.trusted, clock=self.ways.clock, at_least=self._number())
-            )
-            if self._vault is not None and document.issuer != self._vault.owner.issuer:
-                raise NotTrustedError(f"this server calls itself {document.issuer} now")
-            yield from self._remember(document.number)
-            self._document = document
-        return self._document
-
-    def _remember(self, number: int) -> SessionFlow[None]:
-        """Keep the number, here and on disk: a document that a thief kept cannot come back after a rotation."""
-        self._seen_number = max(number, self._number())
-        if self._vault is not None and self._seen_number > device.stored_number(self._vault):
-            self._vault.put({device.DOCUMENT_NUMBER: str(self._seen_number)})
-            yield from self._save(self._vault)
-
-    def _number(self) -> int:
-        """The newest key document seen: an older one is refused."""
-        return max(self._seen_number, device.stored_number(self._vault))
-
-    # The vault on disk
-
-    def _save(self, vault: OpenVault) -> SessionFlow[None]:
-        yield Work(run=lambda: self.file.save(vault))
-
-    def _create(self, owner: Owner, entries: dict[str, str], password: Secret) -> SessionFlow[None]:
-        self._vault = yield Work(run=lambda: self.file.create(owner, entries, password, self.ways.stretch))
+        return (yield from self._peer.line()).trusted
 
 
 def _ended(error: UnauthenticatedError) -> SignInNeededError:

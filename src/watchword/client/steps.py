@@ -23,8 +23,8 @@ class Send:
     method: str
     url: str
     max_answer: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    content: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: bytes | None = field(default=None, repr=False)
     server: TrustedServer | None = None
 
 

@@ -87,7 +87,7 @@ class OpenVault:
     """An opened vault: secrets by name, and the key to seal them again."""
 
     owner: Owner
-    entries: dict[str, str]
+    entries: dict[str, str] = field(repr=False)
     _stretched: Secret
     _salt: bytes
     _params: StretchParams = field(default_factory=StretchParams)

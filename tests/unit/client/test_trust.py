@@ -220,10 +220,10 @@ def home(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_key_that_is_gone_is_fetched_anew_once(server: Running, home: Path) -> None:
     with Client(server.trusted, home) as client:
         client.open_vault(PASSWORD)
-        client._session._document = stale(client.key_document())
+        client._session._peer._document = stale(client.key_document())
         assert client.log_in("anna", PASSWORD, device_name="laptop").username == "anna"
-        assert client._session._document is not None
-        assert client._session._document.sealing[0].kid != "gone"
+        assert client._session._peer._document is not None
+        assert client._session._peer._document.sealing[0].kid != "gone"
 
 
 def test_a_key_that_stays_unknown_is_an_error(
@@ -239,7 +239,7 @@ def test_a_key_that_stays_unknown_is_an_error(
             yield Sleep(seconds=0)
             return wrong
 
-        monkeypatch.setattr(client._session, "_keys", fetch)
+        monkeypatch.setattr(client._session._peer, "keys", fetch)
         with pytest.raises(KeyUnknownError):
             client.log_in("anna", PASSWORD, device_name="laptop")
         assert len(fetched) == 2

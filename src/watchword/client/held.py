@@ -1,0 +1,84 @@
+"""The vault as a session holds it: opened, changed and saved. Changed only inside a `Whole`, one at a time."""
+
+from dataclasses import dataclass, replace
+
+from watchword.client import device
+from watchword.client.settings import Retries
+from watchword.client.steps import SessionFlow, Work
+from watchword.client.vault import OpenVault, Owner, StretchFunction, VaultFile
+from watchword.core.clock import Clock
+from watchword.core.entropy import Entropy
+from watchword.core.secret import Secret
+from watchword.errors import SignInNeededError
+from watchword.protocol.messages import SessionGrant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """What a session is handed: nothing here is looked up."""
+
+    clock: Clock
+    entropy: Entropy
+    retries: Retries
+    stretch: StretchFunction
+
+
+class Held:
+    """`generation` moves whenever another session, or none, takes the place of the one before."""
+
+    def __init__(self, file: VaultFile, ways: Ways) -> None:
+        self.file, self._ways = file, ways
+        self.vault: OpenVault | None = None
+        self.generation = 0
+
+    def require(self) -> OpenVault:
+        """Raises `SignInNeededError`."""
+        if self.vault is None:
+            raise SignInNeededError("the vault is not open: open it, or log in")
+        return self.vault
+
+    def open(self, password: Secret) -> SessionFlow[None]:
+        """Raises `WrongPasswordError`, `DamagedError`."""
+        self.vault = yield Work(run=lambda: self.file.open(password, self._ways.stretch))
+
+    def create(self, owner: Owner, entries: dict[str, str], password: Secret) -> SessionFlow[None]:
+        """A new file in place of what was there."""
+        self.vault = yield Work(run=lambda: self.file.create(owner, entries, password, self._ways.stretch))
+
+    def enrolled(self, owner: Owner, entries: dict[str, str], password: Secret) -> SessionFlow[None]:
+        """This is another device from now on."""
+        self.generation += 1
+        yield from self.create(owner, entries, password)
+
+    def keep(self, grant: SessionGrant, password: Secret) -> SessionFlow[None]:
+        """What the device was granted, on disk before this returns; `password` has just logged in."""
+        vault = self.require()
+        vault.put(device.session_entries(grant))
+        self.generation += 1
+        if (
+            grant.seed_version != vault.owner.password_version
+        ):  # it was changed elsewhere: seal with the new one
+            owner = replace(vault.owner, password_version=grant.seed_version)
+            yield from self.create(owner, dict(vault.entries), password)
+        else:
+            yield from self.save()
+
+    def end_session(self) -> SessionFlow[None]:
+        """The device stays; its session is gone."""
+        self.require().drop(*device.SESSION_ENTRIES)
+        self.generation += 1
+        yield from self.save()
+
+    def document_number(self) -> int:
+        """Of the newest key document that this device has seen."""
+        return device.stored_number(self.vault)
+
+    def keep_number(self, number: int) -> SessionFlow[None]:
+        """Keep it on disk: a document that a thief kept cannot come back after a rotation."""
+        if self.vault is not None and number > self.document_number():
+            self.vault.put({device.DOCUMENT_NUMBER: str(number)})
+            yield from self.save()
+
+    def save(self) -> SessionFlow[None]:
+        vault = self.require()
+        yield Work(run=lambda: self.file.save(vault))
