@@ -1,0 +1,51 @@
+"""A client whose server stands still, is killed in the middle of a call, and comes back."""
+
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+from tests.kits.clients import KINDS, make, note_sleeps
+from tests.kits.process import RunningServer
+
+from watchword.client import ClientSettings, Timeouts
+from watchword.client.flows.account import NewAccount
+from watchword.client.trust import trust_by_file
+from watchword.core.secret import Secret
+from watchword.errors import UnreachableError
+
+PASSWORD = Secret.from_text("violet kangaroo plays chess")
+APP = "https://app.example"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_that_is_lost_in_a_call_leaves_the_client_whole(kind: str, tmp_path: Path):
+    server = RunningServer.start(tmp_path / "data")
+    trusted = trust_by_file(server.origin, server.ca)
+    settings = ClientSettings(timeouts=Timeouts(read=0.4, total=2))
+    try:
+        with make(kind, trusted, tmp_path / "home", password=PASSWORD, settings=settings) as client:
+            client.register(NewAccount(username="anna", password=PASSWORD))
+            slept = note_sleeps(client)
+            server.process.send_signal(signal.SIGSTOP)
+            with pytest.raises(UnreachableError, match="no answer in time"):
+                client.token(APP)
+            assert slept == []
+            killer = threading.Timer(0.1, server.kill)
+            killer.start()
+            with pytest.raises(UnreachableError):
+                client.token(APP)
+            killer.join()
+            vault = (tmp_path / "home/vault").read_bytes()
+            with pytest.raises(UnreachableError, match="nothing listens"):
+                client.who_am_i()
+            assert len(slept) == 2
+            server = RunningServer.start(
+                tmp_path / "data", settings={"listen": f"127.0.0.1:{trusted.server.rpartition(':')[2]}"}
+            )
+            assert client.who_am_i().account.username == "anna"
+            assert client.token(APP).token_type == "Bearer"
+            assert (tmp_path / "home/vault").read_bytes() == vault
+    finally:
+        server.stop()
