@@ -49,6 +49,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no path": ({"public": ["health"]}, "public: plain paths from the root"),
     "no file": ({"ca_file": "/nonexistent.pem"}, "ca_file /nonexistent.pem cannot be read"),
     "no pin": ({"pin": "x"}, "pin: 43 characters"),
+    "an option twice": ({"ISSUER": "https://id.example"}, "an option stands twice"),
     "None": ({"issuer": None}, "issuer: must be the server's origin"),
 }
 

@@ -86,6 +86,12 @@ def test_flask_in_debug_mode_refuses_in_the_same_words(server, notes):
     client = notes.test_client()
     answer = client.get("/waiting", headers=bearer(server, scope=()) | {"X-Request-Id": "r-1"})
     assert (answer.status_code, answer.content_type) == (403, "application/problem+json")
+    assert sorted(answer.headers.keys()) == [
+        "Cache-Control",
+        "Content-Length",
+        "Content-Type",
+        "Www-Authenticate",
+    ]
     assert decode_json(answer.data)["request_id"] == "r-1"
     with pytest.raises(ForbiddenError):
         client.get("/own", headers=bearer(server))

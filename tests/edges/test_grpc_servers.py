@@ -1,6 +1,7 @@
 """gRPC over loopback: what the matrix of faces does not see of its calls."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,7 +12,8 @@ from tests.kits.faces import KINDS, ask_grpc, echo, echo_async, grpc_aio_server,
 from tests.kits.tokens import AUDIENCE, KEY, KeyServer, key_set, make_authority, token
 
 from watchword.core.encoding import decode_json
-from watchword.middleware import NoIdentityError, current_identity, require
+from watchword.errors import ForbiddenError
+from watchword.middleware import Identity, NoIdentityError, current_identity, require
 from watchword.middleware.grpc import WatchwordInterceptor, call_credentials
 from watchword.testing import FixedClock
 
@@ -155,6 +157,23 @@ def test_many_first_calls_fetch_the_keys_once_and_the_serving_thread_goes_on(ser
         assert not any(one.done() for one in waiting)
         assert [one.result().body for one in waiting] == [b"alice"] * 3
     assert len(server.requests) == 1
+
+
+def test_a_check_of_the_application_that_takes_its_time_holds_up_no_other_call(server):
+    go_on = threading.Event()
+
+    def slow(caller: Identity) -> None:
+        if caller.level == 1 and not go_on.wait(10):
+            raise ForbiddenError
+
+    with grpc_server(echo(require()), settings(server, checks=[slow])) as port, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ask_grpc, port, "unary_unary", good(server))
+        assert ask_grpc(port, "unary_unary", good(server, level=2)).body == b"alice"
+        assert ask_grpc(port, "unary_unary", []).status == 401
+        assert refusal(port, "/notes.Notes/none", []).code() is grpc.StatusCode.UNAUTHENTICATED
+        assert not waiting.done()
+        go_on.set()
+        assert waiting.result().body == b"alice"
 
 
 def test_credentials_of_a_call_ask_for_a_token_each_time_and_fail_with_it(server, tmp_path):

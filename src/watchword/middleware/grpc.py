@@ -90,9 +90,11 @@ class WatchwordInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  #
         self._guard = Guard(**settings)
 
     def intercept_service(self, continuation: Callable[[Any], Handler], handler_call_details: Any) -> Handler:
-        """Decide at once where the keys are at hand; else in the call's own thread: this one serves all calls."""
+        """Decide at once where nothing can block; else in the call's own thread: this one serves all calls."""
         call = _Call(self._guard, handler_call_details)
         steps = call.steps()
+        if self._guard.has_checks:
+            return _guarded(continuation(handler_call_details) or _UNKNOWN, call, lambda: run_blocking(steps))
         try:
             flight = next(steps)
         except StopIteration as done:

@@ -38,10 +38,13 @@ class Guard:
         given = settings_of(settings)
         self._clock = given.get("clock") or SystemClock()
         self._entropy = given.get("entropy") or SystemEntropy()
+        checks = tuple(given.get("checks", ()))
         self._verifier = Verifier(
             issuer=given["issuer"], audience=given["audience"], ca_file=given.get("ca_file"), pin=given.get("pin"),
-            bearer_ok=given.get("bearer_ok", False), checks=given.get("checks", ()), clock=self._clock,
+            bearer_ok=given.get("bearer_ok", False), checks=checks, clock=self._clock,
         )  # fmt: skip
+        self.has_checks: Final = bool(checks)
+        """Whether the application's own functions run with each admission, which may take their time."""
         self.realm: Final = given["audience"]
         self._requirement = require(
             level=given.get("least_level", 0), scopes=given.get("scopes", ()), max_age=given.get("max_age")

@@ -73,6 +73,8 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
     if not isinstance(given, Mapping):
         raise InvalidConfigError("the settings of Watchword are a dict with issuer and audience")
     named = {str(name).lower(): value for name, value in given.items()}
+    if len(named) != len(given):
+        raise InvalidConfigError("an option stands twice, in capitals and not")
     for name, value in named.items():
         if name not in _FORMS:
             raise InvalidConfigError(f"{name}: no such option; there are {', '.join(_FORMS)}")
