@@ -41,10 +41,10 @@ def test_the_age_of_a_login_is_half_open():
 
 
 def test_levels_are_ordered_and_scopes_are_compared_whole():
-    for least, has in itertools.product(range(10), repeat=2):
-        assert (refused(require(level=least), caller(level=has)) is None) is (has >= least)
-    for has in ((), ("a",), ("ab",), ("A",), ("a.b",), ("a:", "b")):
-        assert refused(require(scope="a:b"), caller(scope=has)) is InsufficientError
+    for least, level in itertools.product(range(10), repeat=2):
+        assert (refused(require(level=least), caller(level=level)) is None) is (level >= least)
+    for held in ((), ("a",), ("ab",), ("A",), ("a.b",), ("a:", "b")):
+        assert refused(require(scope="a:b"), caller(scope=held)) is InsufficientError
     assert refused(require(scope="a:b"), caller(scope=("c", "a:b"))) is None
     assert (
         require(scope="a b").scopes
