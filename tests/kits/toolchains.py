@@ -18,17 +18,28 @@ BUILD: Final = ROOT / "build"
 NODE: Final = ROOT / "examples/node"
 GO: Final = ROOT / "examples/go"
 _LIMIT_SECONDS: Final = 240
+_LEAST_NODE: Final = 20  # what jose takes; Debian 12 has 18, which has no more security updates
+_NPM_PATIENCE: Final = [
+    "--no-audit",
+    "--no-fund",
+    "--fetch-retries=1",
+    "--fetch-timeout=20000",
+    "--fetch-retry-mintimeout=500",
+]
 
 
 def node_packages() -> Path:
     """The folder `node_modules` with what the example's lock file names. Skips the test where it cannot be had."""
-    components.require("node")
+    node = components.require("node")
+    version = _ran([str(node), "--version"], NODE, {}).stdout.strip()
+    if int(version.removeprefix("v").partition(".")[0]) < _LEAST_NODE:
+        components.lacking("node", f"20 or later is needed, and this is {version}", packaged=False)
     npm = components.require("npm")
     modules, lock = NODE / "node_modules", NODE / "package-lock.json"
     with _one_at_a_time("node"):
         stamp = modules / ".package-lock.json"
         if not stamp.exists() or stamp.stat().st_mtime < lock.stat().st_mtime:
-            _fetch("the npm registry", [str(npm), "ci", "--no-audit", "--no-fund"], NODE)
+            _fetch("the npm registry", [str(npm), "ci", *_NPM_PATIENCE], NODE)
     return modules
 
 
