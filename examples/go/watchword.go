@@ -71,7 +71,13 @@ func (w *Watchword) Verify(ctx context.Context, text string) (*Caller, error) {
 	if err := token.Claims(key, &found, caller); err != nil {
 		return nil, err
 	}
-	return caller, w.check(&found, time.Now())
+	if err := w.check(&found, time.Now()); err != nil {
+		return nil, err
+	}
+	if caller.Account == "" || caller.Username == "" || caller.Session == "" || caller.Device == "" {
+		return nil, errors.New("of nobody")
+	}
+	return caller, nil
 }
 
 func (w *Watchword) check(found *claims, now time.Time) error {

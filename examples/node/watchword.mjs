@@ -2,7 +2,8 @@
 import { createRemoteJWKSet, errors, jwtVerify } from "jose";
 
 const LONGEST = 8192; // characters; the server's tokens have about 700
-const CLAIMS = ["sub", "exp", "iat", "nbf", "jti", "sid", "device", "level", "scope", "auth_time", "amr"];
+const CLAIMS = ["sub", "preferred_username", "sid", "device", "level", "exp", "iat", "nbf"];
+const MAX_LIFE = 3600; // seconds
 // The key set could not be had: our trouble, not the caller's.
 const NO_KEYS = new Set(["ERR_JWKS_TIMEOUT", "ERR_JWKS_INVALID", "ERR_JOSE_GENERIC"]);
 
@@ -32,7 +33,7 @@ export function watchword({ issuer, audience }) {
     typ: "at+jwt", // nothing else that the server signs is a token
     requiredClaims: CLAIMS,
     clockTolerance: 60,
-    maxTokenAge: 3600,
+    maxTokenAge: MAX_LIFE, // and not issued in the future
   };
 
   return async function caller(request, { level = 0 } = {}) {
@@ -64,6 +65,7 @@ async function verified(token, keys, expected) {
     throw invalid(error.message);
   }
   if (typeof claims.aud !== "string") throw invalid("an audience is one text, no list");
+  if (claims.exp - claims.iat > MAX_LIFE) throw invalid("lives too long");
   if (!Number.isInteger(claims.level) || claims.level < 0 || claims.level > 9) throw invalid("not a level");
   // Bound to a key of the caller: as a bearer token it was copied from somewhere.
   if (claims.cnf !== undefined) throw invalid("a bound token without its proof");

@@ -21,7 +21,8 @@ from typing import Final, Self
 from tests.kits.shown import matches, on_screen
 
 LIMIT_SECONDS: Final = 60.0
-_STOP_SECONDS: Final = 10.0
+_STOP_SECONDS: Final = 30.0
+_PRESS_SECONDS: Final = 8.0
 _PATIENCE_SECONDS: Final = 1.0  # then look whether the shell is still there
 _CHUNK: Final = 65536
 _ROWS, _COLUMNS = 50, 200
@@ -97,10 +98,13 @@ class Screen:
             self._more(until)
 
     def interrupt(self) -> int:
-        """Press Ctrl-C and return the code that the running command ends with."""
+        """Press Ctrl-C, again if nothing ends, and return the code that the running command ends with."""
         until = time.monotonic() + _STOP_SECONDS
-        os.write(self._terminal, b"\x03")
+        pressed = 0.0
         while self._code is None:
+            if time.monotonic() - pressed > _PRESS_SECONDS:
+                os.write(self._terminal, b"\x03")
+                pressed = time.monotonic()
             self._more(until)
         return self._code
 
