@@ -19,7 +19,8 @@ VERSION: Final = "12.3.0"
 INTEGRITY: Final = "4113TdXeLAsMruJ79OpFL5O8+LTFXhQqZ260rF3tgUmiNAtRm4Uume04I+65PRN6yZ69J4f8rVYWW8zRk65UYw=="
 """SHA-512 of the package, as the registry's own lock files have it."""
 TARGET: Final = Path(__file__).parents[1] / "build" / "mermaid.js"
-_MEMBER: Final = "package/dist/mermaid.min.js"
+LICENCE: Final = TARGET.with_name("mermaid.LICENSE.txt")
+_MEMBERS: Final = {"package/dist/mermaid.min.js": TARGET.name, "package/LICENSE": LICENCE.name}
 
 
 def main() -> int:
@@ -44,7 +45,7 @@ def main() -> int:
             return 1
         package = Path(place) / f"mermaid-{VERSION}.tgz"
         check(package)
-        unpack(package, TARGET)
+        unpack(package, TARGET.parent)
     print(f"{TARGET.name}: Mermaid {VERSION}")
     return 0
 
@@ -56,13 +57,15 @@ def check(package: Path) -> None:
         raise ValueError(f"{package.name} has another hash than it should: {found}")
 
 
-def unpack(package: Path, target: Path) -> None:
+def unpack(package: Path, folder: Path) -> None:
+    """Take the script and its licence out, and nothing else."""
+    folder.mkdir(exist_ok=True)
     with tarfile.open(package) as archive:
-        script = archive.extractfile(_MEMBER)
-        if script is None:
-            raise ValueError(f"{package.name} has no {_MEMBER}")
-        target.parent.mkdir(exist_ok=True)
-        target.write_bytes(script.read())
+        for member, name in _MEMBERS.items():
+            found = archive.extractfile(member)
+            if found is None:
+                raise ValueError(f"{package.name} has no {member}")
+            (folder / name).write_bytes(found.read())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """What of the reference is generated is as the code is now, and says all of it."""
 
 import inspect
+import io
 import json
+import tarfile
 
 import pytest
 from tools import fetch_mermaid
@@ -71,6 +73,20 @@ def test_every_metric_is_in_the_reference() -> None:
 
 def test_a_bar_does_not_end_a_cell() -> None:
     assert table(("a",), [("x | y",)])[2] == r"| x \| y |"
+
+
+def test_of_a_package_only_the_script_and_its_licence_are_taken(tmp_path) -> None:
+    package = tmp_path / "mermaid.tgz"
+    with tarfile.open(package, "w:gz") as archive:
+        for name in ("package/dist/mermaid.min.js", "package/LICENSE", "package/evil.js", "../evil.js"):
+            member = tarfile.TarInfo(name)
+            member.size = len(name)
+            archive.addfile(member, io.BytesIO(name.encode()))
+    fetch_mermaid.unpack(package, tmp_path / "build")
+    assert {each.name: each.read_text() for each in (tmp_path / "build").iterdir()} == {
+        "mermaid.js": "package/dist/mermaid.min.js",
+        "mermaid.LICENSE.txt": "package/LICENSE",
+    }
 
 
 def test_another_package_than_the_one_that_was_looked_at_is_refused(tmp_path) -> None:

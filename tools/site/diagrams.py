@@ -13,6 +13,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util.fileutil import copy_asset_file
 
 SCRIPT = Path(__file__).parents[2] / "build" / "mermaid.js"
+LICENCE = SCRIPT.with_name("mermaid.LICENSE.txt")
 
 
 class Diagrams(SphinxTransform):
@@ -43,7 +44,8 @@ def _add_script(
 
 def _copy_script(app: Sphinx, error: Exception | None) -> None:
     if error is None and SCRIPT.is_file() and app.builder.format == "html":
-        copy_asset_file(SCRIPT, app.outdir / "_static")
+        for file in (SCRIPT, LICENCE):
+            copy_asset_file(file, app.outdir / "_static")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
