@@ -153,6 +153,22 @@ def test_a_password_file_gives_its_first_line(tmp_path: Path):
         read_password(Secret(b"\xff"))
 
 
+def test_another_accounts_login_does_not_overwrite_a_vault_unless_told_to(server: RunningServer, kind: str):
+    mine = server.register(f"mine-{kind}")
+    other = server.register(f"other-{kind}")
+    before = mine.client.file.path.read_bytes()
+    with make(kind, server.trusted, mine.home, password=mine.password) as client:
+        client.open_vault()
+        with pytest.raises(RefusedError):  # the server: this device is not theirs
+            client.log_in(other.username, other.password)
+        with pytest.raises(RefusedError):
+            client.log_in(other.username, Secret.from_text(NEW), new_device=True)
+        assert mine.client.file.path.read_bytes() == before
+        assert client.who_am_i().account.id == mine.id
+        client.log_in(other.username, other.password, new_device=True)
+        assert client.who_am_i().account.id == other.id
+
+
 # Renewing
 
 

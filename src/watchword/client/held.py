@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from watchword.client import device
 from watchword.client.settings import Retries
-from watchword.client.steps import SessionFlow, Work
+from watchword.client.steps import SessionFlow, T, Work
 from watchword.client.vault import OpenVault, Owner, StretchFunction, VaultFile
 from watchword.core.clock import Clock
 from watchword.core.entropy import Entropy
@@ -36,6 +36,15 @@ class Held:
         if self.vault is None:
             raise SignInNeededError("the vault is not open: open it, or log in")
         return self.vault
+
+    def set_aside(self, flow: SessionFlow[T]) -> SessionFlow[T]:
+        """Run `flow` as if there were no vault; if it fails, the vault is as it was."""
+        before, self.vault = self.vault, None
+        try:
+            return (yield from flow)
+        except BaseException:
+            self.vault = before
+            raise
 
     def open(self, password: Secret) -> SessionFlow[None]:
         """Raises `WrongPasswordError`, `DamagedError`."""

@@ -144,7 +144,9 @@ class Session:
         new_device: bool,
     ) -> SessionFlow[AccountBody]:
         def signing_in() -> SessionFlow[AccountBody]:
-            if self._held.vault is None and not new_device and self._held.file.exists():
+            if new_device:
+                return (yield from self._held.set_aside(self._sign_in(identifier, source, device_name)))
+            if self._held.vault is None and self._held.file.exists():
                 yield from self._open(source)
             return (yield from self._sign_in(identifier, source, device_name))
 
