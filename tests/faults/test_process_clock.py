@@ -25,6 +25,7 @@ BEGAN = NOW - 10 * DAY
 YEAR = 365 * DAY
 ROOT_LIFE = 20 * YEAR
 JUMPS = {
+    "a leap second": -1000,  # the last second of the day is told twice
     "an hour ahead": HOUR,
     "an hour back": -HOUR,
     "a day ahead": DAY,

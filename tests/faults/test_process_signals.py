@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import socket
 import ssl
@@ -187,6 +188,54 @@ def test_fault_M5_a_terminal_that_is_closed_does_not_end_a_server_under_nohup(tm
     os.kill(pid, signal.SIGTERM)
     ignoring.join()
     assert done[0].code == 0
+
+
+def reload_now_and_then(server: RunningServer, dice: random.Random, times: int, within: float) -> None:
+    for _ in range(times):
+        time.sleep(dice.uniform(0, within / times))
+        with contextlib.suppress(ProcessLookupError):
+            server.process.send_signal(signal.SIGHUP)
+
+
+def wait_until_ours(server: RunningServer) -> None:
+    """Until SIGHUP is ignored or taken: before it runs a line of ours, Python itself ends by any signal."""
+    hangup, status = 1 << (signal.SIGHUP - 1), Path(f"/proc/{server.pid}/status")
+    while server.process.poll() is None:
+        masks = re.findall(r"^Sig(?:Ign|Cgt):\s*([0-9a-f]+)$", status.read_text(), re.MULTILINE)
+        if any(int(mask, 16) & hangup for mask in masks):
+            return
+        time.sleep(0.002)
+
+
+def test_fault_M5_a_reload_at_any_moment_harms_nothing(tmp_path: Path) -> None:
+    """SIGHUP while it starts, under load, while keys rotate, and while it stops; what was answered is kept."""
+    dice, data = random.Random(9), tmp_path / "data"
+    for number in range(count(1, 100)):
+        with starting(data, ORIGIN) as server:
+            wait_until_ours(server)
+            reload_now_and_then(server, dice, 5, 0.4)
+            server._await_ready()
+            with Crowd(server, f"r{number}x", workers=2) as crowd:
+                reload_now_and_then(server, dice, 10, 0.3)
+                acknowledged: list[object] = []
+                rotating = threading.Thread(target=rotate_sealing, args=(server, acknowledged))
+                rotating.start()
+                reload_now_and_then(server, dice, 10, 4 * ROTATION_SECONDS)
+                rotating.join()
+            assert acknowledged
+            with contextlib.closing(Line(server)) as line:
+                for person in crowd.people[-4:]:
+                    check_person(line, person)
+            server.process.send_signal(signal.SIGTERM)
+            reload_now_and_then(server, dice, 10, 0.1)
+            assert server.stop() == 0, server.log_text()
+            assert crowd.failures.keys() <= {"key_unknown"}, (
+                crowd.failures
+            )  # the old sealing key ended at once
+            assert server.find_log("server.reloaded") is not None
+            for bad in ("Traceback", "server.reload_failed", "server.reload_refused", "loop.exception"):
+                assert bad not in server.log_text()
+    assert verify(data).code == 0
 
 
 class SlowLogin:

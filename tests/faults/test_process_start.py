@@ -4,14 +4,14 @@ import base64
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.kits.commands import Finished
 from tests.kits.mixed_load import Line
 from tests.kits.process import RunningServer
-from tests.kits.unready import serve
+from tests.kits.unready import reachable, serve
 
 from watchword.testing.counts import soaking
 
@@ -155,20 +155,6 @@ def test_fault_M7_a_data_directory_that_is_a_file_is_refused(tmp_path: Path) -> 
     (tmp_path / "data").write_text("mine")
     assert_refused(serve(tmp_path / "data"), "is not a directory")
     assert (tmp_path / "data").read_text() == "mine"
-
-
-@contextlib.contextmanager
-def reachable(path: Path) -> Iterator[None]:
-    """Let everybody pass through the directories above `path`, as for a data directory under /var/lib."""
-    modes = {parent: parent.stat().st_mode for parent in path.parents}
-    closed = {parent: mode for parent, mode in modes.items() if not mode & 0o001}
-    for parent, mode in closed.items():
-        parent.chmod(mode | 0o011)
-    try:
-        yield
-    finally:
-        for parent, mode in closed.items():
-            parent.chmod(mode)
 
 
 @needs_root

@@ -60,3 +60,17 @@ def serve(
         cwd=os.sep,
     )
     return Finished(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+@contextlib.contextmanager
+def reachable(path: Path) -> Iterator[None]:
+    """Let everybody pass through the directories above `path`, as for a data directory under /var/lib."""
+    modes = {parent: parent.stat().st_mode for parent in path.parents}
+    closed = {parent: mode for parent, mode in modes.items() if not mode & 0o001}
+    for parent, mode in closed.items():
+        parent.chmod(mode | 0o011)
+    try:
+        yield
+    finally:
+        for parent, mode in closed.items():
+            parent.chmod(mode)

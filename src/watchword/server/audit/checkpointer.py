@@ -93,7 +93,10 @@ class Checkpointer:
         """Tick for ever, `every` so many seconds; the writing and syncing happens on a thread."""
         while True:
             await asyncio.sleep(every)
-            await asyncio.to_thread(self.tick)
+            try:
+                await asyncio.to_thread(self.tick)
+            except RuntimeError as error:  # the system gives us no thread: the next time tries again
+                self._failed(error)
 
     def health(self) -> CheckpointHealth:
         since = self._clock.monotonic() - self._good_at

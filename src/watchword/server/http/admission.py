@@ -127,12 +127,16 @@ class HashPool:
         self.shed = 0
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """`work()` in a thread. Raises `OverloadedError` when 8 per core are pending."""
+        """`work()` in a thread. Raises `OverloadedError` when 8 per core are pending, or no thread is to be had."""
         if self._pending >= self._limit:
             self.shed += 1
             raise OverloadedError
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except RuntimeError:  # the system gives us no thread; nothing is promised
+            self.shed += 1
+            raise OverloadedError from None
         self._pending += 1
-        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
         future.add_done_callback(self._finished)
         # Shielded: a caller that goes away does not free a thread that is still hashing.
         return await asyncio.shield(future)
