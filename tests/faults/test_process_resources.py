@@ -186,7 +186,7 @@ def test_fault_M16_without_threads_slow_hashes_are_refused_and_come_back(tmp_pat
     data.mkdir(mode=0o700)
     os.chown(data, user, user)
     program = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", str(PROGRAM))
-    settings = {**ORIGIN, "passwords.server_hash": "bcrypt"}
+    settings = {**ORIGIN, "passwords.server_hash": "argon2id"}
     with reachable(data), RunningServer.start(data, settings=settings, program=program) as server:
         limit_threads(server, user, "1:")
         with Crowd(server, "a", workers=2) as crowd:
