@@ -31,6 +31,8 @@ from watchword.server.control.client import ControlClient
 from watchword.testing import measured
 from watchword.testing.counts import count
 
+pytestmark = pytest.mark.timeout(count(120, 1800))
+"""Seconds: a hundred starts and stops take their time on a busy machine."""
 ORIGIN = {"origin": "https://id.example.org"}
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 STOP_SECONDS = 10.0
