@@ -132,6 +132,7 @@ def test_the_applications_own_abort_and_metadata_pass(server):
 
 def test_a_stream_whose_client_has_gone_is_closed(server):
     closed: list[str] = []
+    over = threading.Event()
 
     def many(_request: Any, _context: Any) -> Iterator[bytes]:
         try:
@@ -139,6 +140,7 @@ def test_a_stream_whose_client_has_gone_is_closed(server):
                 yield current_identity().username.encode()
         finally:
             closed.append(current_identity().username)
+            over.set()
 
     with grpc_server(servicer_of(unary=many, stream=many), settings(server)) as port:
         channel: Any = grpc.insecure_channel(f"127.0.0.1:{port}")
@@ -146,6 +148,7 @@ def test_a_stream_whose_client_has_gone_is_closed(server):
         assert next(answers) == b"alice"
         answers.cancel()
         channel.close()
+        assert over.wait(10)
     assert closed == ["alice"]
 
 
