@@ -89,7 +89,7 @@ def test_an_answer_without_an_end_is_cut_off(monkeypatch):
 
 
 def test_who_waits_for_a_silent_issuer_waits_briefly_and_holds_up_nobody_else(monkeypatch):
-    monkeypatch.setattr(waiting, "WAIT", 0.3)
+    monkeypatch.setattr(waiting, "WAIT", 0.8)
     with HostileServer(b"", b"") as silent, KeyServer(key_set(KEY)) as real:
         stuck, well = guard_of(silent.origin, FixedClock()), guard_of(real.origin, FixedClock())
         good = token(iss=real.origin)
@@ -106,8 +106,8 @@ def test_who_waits_for_a_silent_issuer_waits_briefly_and_holds_up_nobody_else(mo
             started = time.monotonic()
             for _ in range(50):
                 admit("blocking", well, good)
-            assert time.monotonic() - started < 0.25
-            assert all(0.25 < one.result() < 2 for one in waits)
+            assert time.monotonic() - started < 0.7
+            assert all(0.7 < one.result() < 5 for one in waits)
         assert silent.connections == 1  # twenty callers, one fetch
 
 
