@@ -17,6 +17,7 @@ from typing import Any, Final
 import asyncpg
 import pytest
 
+from watchword.server.backup import upgrade
 from watchword.server.config.model import DATABASE_FILE
 from watchword.server.db.migrate import Migration, list_migrations
 from watchword.server.db.postgres import schema as postgres_schema
@@ -93,7 +94,7 @@ def next_migrations() -> list[Migration]:
 def knowing(migrations: list[Migration]) -> Iterator[None]:
     """While the block runs, this process is a Watchword that has `migrations`."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (sqlite_schema, sqlite_before, postgres_schema):
+        for module in (sqlite_schema, sqlite_before, postgres_schema, upgrade):
             patch.setattr(module, "list_migrations", lambda: migrations)
         yield
 

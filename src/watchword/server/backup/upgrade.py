@@ -39,6 +39,7 @@ async def find_upgrade(config: Config) -> Upgrade:
         raise UnreachableError(
             f"{config.data} holds no data yet: the first start makes it with the newest schema"
         )
+    check_data_directory(config.data)
     known = list_migrations()
     async with open_snapshot(location, alone=False) as snapshot:
         applied, size = await snapshot.applied(), await snapshot.size()

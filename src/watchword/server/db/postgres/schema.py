@@ -42,8 +42,11 @@ async def migrate(connection: asyncpg.Connection, *, now: Instant, instance: byt
                     "The database has tables, but none of Watchword's: it belongs to something else."
                 )
             await make_migrations_table(connection)
-        for migration in plan(list_migrations(), await find_applied(connection)):
+        applied = await find_applied(connection)
+        for migration in plan(list_migrations(), applied):
             await apply(connection, migration, now)
+            if applied:
+                _log.info("the database was migrated: %s", migration.name)
         await connection.execute(for_postgres(INSERT_INSTANCE).text, instance)
         return bytes(await connection.fetchval(SELECT_INSTANCE))
     finally:
@@ -79,4 +82,3 @@ async def apply(connection: asyncpg.Connection, migration: Migration, now: Insta
         await connection.execute(
             for_postgres(RECORD).text, migration.number, migration.name, migration.checksum, now
         )
-    _log.info("the database was migrated: %s", migration.name)

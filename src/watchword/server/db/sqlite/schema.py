@@ -31,8 +31,11 @@ def migrate(connection: apsw.Connection, *, now: Instant, instance: bytes) -> No
     if not connection.table_exists("main", "schema_migrations"):
         _check_empty(connection)
         make_migrations_table(connection)
-    for migration in plan(list_migrations(), find_applied(connection)):
+    applied = find_applied(connection)
+    for migration in plan(list_migrations(), applied):
         apply(connection, migration, now)
+        if applied:
+            _log.info("the database was migrated: %s", migration.name)
     connection.execute(INSERT_INSTANCE, {"value": instance})
 
 
@@ -87,4 +90,3 @@ def apply(connection: apsw.Connection, migration: Migration, now: Instant) -> No
         raise
     finally:
         connection.execute("pragma foreign_keys=on")
-    _log.info("the database was migrated: %s", migration.name)

@@ -1,0 +1,164 @@
+"""`backup`, `restore`, `after-restore` and `migrate` as scripts and people type them."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.kits.commands import Shell
+from tests.kits.process import PROGRAM, RunningServer, clean_environment
+from tests.kits.released import RELEASES, knowing, lay_out, next_migrations
+from tests.kits.terminal import Terminal
+
+from watchword.cli.main import run
+from watchword.core.entropy import SystemEntropy
+from watchword.errors import InvalidConfigError
+from watchword.server.backup.keys import make_key_file
+from watchword.server.config.model import DATABASE_FILE
+from watchword.server.db.migrate import list_migrations
+from watchword.server.db.transfer import open_snapshot
+from watchword.testing.databases import opened
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Of a running server."""
+    place = tmp_path_factory.mktemp("server") / "data"
+    with RunningServer.start(place):
+        yield place
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, data: Path, tmp_path: Path) -> Path:
+    """Commands run in this process find the server; where new files may be made."""
+    monkeypatch.setenv("WATCHWORD_DATA", str(data))
+    return tmp_path
+
+
+def test_a_backup_says_what_it_holds_and_is_never_written_over(typed, capsys):
+    assert run(["backup", str(typed / "b")]) == 0
+    shown = capsys.readouterr()
+    assert "0 accounts" in shown.out
+    assert "in the clear" in shown.err
+    assert "the root key is not in it" in shown.err
+    before = (typed / "b").read_bytes()
+    assert run(["backup", str(typed / "b")]) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert (typed / "b").read_bytes() == before
+    assert run(["audit", "tail", "-n", "50"]) == 0
+    *_, noted = [line for line in capsys.readouterr().out.splitlines() if "operator:data:backup" in line]
+    assert "root_key=0  sealed=0" in noted
+
+
+def test_the_root_key_is_not_put_into_a_backup_in_the_clear(typed, capsys):
+    assert run(["backup", str(typed / "b"), "--with-root-key"]) == 2
+    assert "sealed backup only" in capsys.readouterr().err
+    assert list(typed.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_said(typed, capsys):
+    assert run(["backup", str(typed / "nowhere" / "b")]) == 3
+    assert "cannot be written: No such file or directory" in capsys.readouterr().err
+
+
+def test_the_recipient_of_the_settings_is_the_default(typed, monkeypatch, capsys):
+    make_key_file(typed / "k", SystemEntropy())
+    assert run(["backup-key", "new", str(typed / "other"), "--json"]) == 0
+    monkeypatch.setenv("WATCHWORD_BACKUP_RECIPIENT", str(typed / "other.pub"))
+    capsys.readouterr()
+    assert run(["backup", str(typed / "b"), "--json"]) == 0
+    assert '"sealed":true' in capsys.readouterr().out
+    assert run(["restore", str(typed / "b"), "--check", "--key", str(typed / "k")]) == 2
+    assert "another key" in capsys.readouterr().err
+    assert run(["restore", str(typed / "b"), "--check", "--key", str(typed / "other")]) == 0
+
+
+def test_a_file_that_is_no_backup_is_exit_code_2_and_a_damaged_one_1(typed, capsys):
+    (typed / "letter").write_text("Dear Ada")
+    assert run(["restore", str(typed / "letter"), "--check"]) == 2
+    assert "not a backup" in capsys.readouterr().err
+    assert run(["restore", str(typed / "missing"), "--check"]) == 2
+    assert run(["backup", str(typed / "b")]) == 0
+    whole = (typed / "b").read_bytes()
+    (typed / "b").write_bytes(whole[:-1])
+    capsys.readouterr()
+    assert run(["restore", str(typed / "b"), "--check"]) == 1
+    assert "cut off" in capsys.readouterr().err
+
+
+def test_a_restore_into_the_running_servers_directory_is_refused(typed, data, capsys):
+    assert run(["backup", str(typed / "b")]) == 0
+    assert run(["restore", str(typed / "b")]) == 1
+    assert "holds data already" in capsys.readouterr().err
+    assert run(["after-restore"]) == 2
+    assert "in use by process" in capsys.readouterr().err
+    assert (data / DATABASE_FILE).exists()
+
+
+def test_migrate_has_nothing_to_do_beside_a_running_server_of_this_version(typed, capsys):
+    assert run(["migrate", "--json"]) == 0
+    newest = list_migrations()[-1].number
+    shown = capsys.readouterr().out
+    assert f'"current":{newest},"target":{newest}' in shown
+    assert '"pending":[]' in shown
+
+
+def test_migrate_shows_asks_and_applies(tmp_path, monkeypatch, capsys):
+    released = asyncio.run(lay_out(RELEASES[-1], tmp_path / "data"))
+    monkeypatch.setenv("WATCHWORD_DATA", str(released.data))
+    with knowing(next_migrations()):
+        assert run(["migrate", "--dry-run"]) == 0
+        shown = capsys.readouterr()
+        assert "9003_rebuild.sql" in shown.out
+        assert "For tests of upgrades" in shown.out
+        assert "DATA/watchword.db-before-" in shown.err
+        assert run(["migrate"]) == 2
+        assert "say --yes" in capsys.readouterr().err
+        assert not list(released.data.glob("*-before-*"))
+        assert run(["migrate", "--yes"]) == 0
+        assert "the schema has number 9003 now" in capsys.readouterr().out
+        assert run(["migrate", "--yes"]) == 0
+        assert "Nothing is to be done" in capsys.readouterr().out
+    assert run(["migrate"]) == 2
+    assert "newer Watchword" in capsys.readouterr().err
+
+
+def test_migrate_without_data_is_exit_code_3(tmp_path, capsys):
+    assert run(["migrate", "--data", str(tmp_path / "none")]) == 3
+    assert "holds no data yet" in capsys.readouterr().err
+    assert run(["backup", str(tmp_path / "b"), "--data", str(tmp_path / "none")]) == 3
+
+
+def test_progress_is_shown_on_a_terminal(typed, data):
+    command = [str(PROGRAM), "backup", str(typed / "b")]
+    with Terminal(command, clean_environment({"WATCHWORD_DATA": str(data)})) as terminal:
+        assert terminal.finish() == 0
+        assert "100 %" in terminal.shown
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may look at another user's files")
+def test_root_looks_at_another_users_database_only_while_a_server_has_it_open(tmp_path):
+    path = tmp_path / "data" / "watchword.db"
+    path.parent.mkdir(mode=0o700)
+
+    async def look() -> None:
+        async with opened(path):
+            for file in (path.parent, *path.parent.iterdir()):
+                os.chown(file, 65534, 65534)
+            async with open_snapshot(path, alone=False) as snapshot:
+                assert await snapshot.applied()
+            with pytest.raises(InvalidConfigError, match="belongs to another user"):
+                async with open_snapshot(path, alone=True):
+                    pass
+
+    asyncio.run(look())
+
+
+def test_a_backup_of_a_stopped_server_takes_its_lock(tmp_path):
+    data, shell = tmp_path / "data", Shell(environ={"WATCHWORD_DATA": str(tmp_path / "data")})
+    with RunningServer.start(data) as server:
+        server.kill()
+    done = shell.run("backup", str(tmp_path / "b"), "--json")
+    assert done.code == 0, done
+    assert not done.json["sealed"]
