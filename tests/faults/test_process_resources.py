@@ -189,8 +189,10 @@ def test_fault_M16_without_threads_slow_hashes_are_refused_and_come_back(tmp_pat
     settings = {**ORIGIN, "passwords.server_hash": "argon2id"}
     with reachable(data), RunningServer.start(data, settings=settings, program=program) as server:
         limit_threads(server, user, "1:")
-        with Crowd(server, "a", workers=2) as crowd:
-            time.sleep(0.5)
+        with Crowd(server, "threads", workers=2) as crowd:
+            ends = time.monotonic() + RECOVERY_SECONDS
+            while crowd.failures.total() < 2 and time.monotonic() < ends:  # one for each worker
+                time.sleep(0.01)
             assert crowd.failures.keys() == {"overloaded"}, crowd.failures
             assert server.process.poll() is None
             limit_threads(server, user, "10000:")
