@@ -162,3 +162,19 @@ def test_a_backup_of_a_stopped_server_takes_its_lock(tmp_path):
     done = shell.run("backup", str(tmp_path / "b"), "--json")
     assert done.code == 0, done
     assert not done.json["sealed"]
+
+
+def test_the_root_key_may_come_from_the_environment_and_is_then_written_nowhere(
+    typed, data, monkeypatch, capsys
+):
+    assert run(["backup", str(typed / "b")]) == 0
+    monkeypatch.setenv("WATCHWORD_ROOT_KEY", (data / "root.key").read_text().strip())
+    assert run(["restore", str(typed / "b"), "--data", str(typed / "new")]) == 0
+    assert "WATCHWORD_ROOT_KEY" not in os.environ
+    assert not (typed / "new" / "root.key").exists()
+    capsys.readouterr()
+    assert run(["after-restore", "--data", str(typed / "new")]) == 2
+    assert "root.key is missing" in capsys.readouterr().err
+    monkeypatch.setenv("WATCHWORD_ROOT_KEY", "00" * 32)
+    assert run(["restore", str(typed / "b"), "--data", str(typed / "other")]) == 2
+    assert not (typed / "other").exists()

@@ -152,6 +152,18 @@ async def test_a_restore_that_fails_leaves_nothing_and_one_that_succeeds_is_whol
         await put_back(tmp_path / "sealed", tmp_path / "new", None, key=KEY)
 
 
+async def test_a_restore_that_was_cut_off_is_neither_served_nor_restored_over(made, tmp_path):
+    (tmp_path / "new" / ".restoring").mkdir(parents=True)
+    (tmp_path / "new").chmod(0o700)
+    (tmp_path / "clear").write_bytes(made[0])
+    with pytest.raises(ConflictError, match="was cut off"):
+        await put_back(tmp_path / "clear", tmp_path / "new", made[2])
+    with pytest.raises(InvalidConfigError, match="was cut off"):
+        async with open_world(tmp_path / "new"):
+            pass
+    assert {path.name for path in (tmp_path / "new").iterdir()} <= {".restoring", "lock"}
+
+
 async def test_a_database_with_tables_is_not_restored_over(made, tmp_path, postgres_url):
     (tmp_path / "clear").write_bytes(made[0])
     with pytest.raises(InvalidConfigError, match="has tables already"):

@@ -217,10 +217,12 @@ def _restore(  # the options of one command
 def _root_key_finder(named: Path | None, entropy: Any) -> "Callable[[Config], FindRootKey]":
     """Takes WATCHWORD_ROOT_KEY out of the environment before anything else happens."""
     from watchword.errors import InvalidConfigError
+    from watchword.server.config.environment import wipe
     from watchword.server.keys.root_file import VARIABLE, RootKeys
 
     if named is not None and not named.exists():
         raise InvalidConfigError(f"there is no root key file {named}")
+    wipe(os.environ, VARIABLE)
     in_environment = RootKeys.find(Path(), os.environ, entropy) if VARIABLE in os.environ else None
 
     def for_config(config: "Config") -> "FindRootKey":

@@ -15,6 +15,7 @@ from watchword.errors import DamagedError, InvalidConfigError
 from watchword.server.backup.chunks import ChunkReader
 from watchword.server.backup.head import read_head
 from watchword.server.backup.make import CHECKPOINTS, Progress
+from watchword.server.backup.output import sync_directory
 from watchword.server.backup.records import FileContent, Manifest, RecordReader, TableNote, TableRows
 from watchword.server.backup.stage import put_file, staged
 from watchword.server.config import Config
@@ -123,6 +124,7 @@ async def restore_backup(
                     put(stage, config.root_key_file, encode_root_key(root))
             if config.database is None:
                 database.rename(config.data / DATABASE_FILE)
+                sync_directory(config.data)
     return Restored(manifest=backup.manifest, pending=tuple(each.name for each in backup.pending))
 
 

@@ -37,6 +37,8 @@ def staged(data: Path) -> Iterator[Path]:
         except OSError as error:
             raise InvalidConfigError(f"{stage} cannot be made: {error.strerror}") from None
         yield stage
+        if not existed:
+            sync_directory(data.parent)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         if not existed:
