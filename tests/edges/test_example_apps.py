@@ -28,6 +28,7 @@ def test_an_example_knows_its_caller_and_refuses_everybody_else(
 ) -> None:
     environ = toolchain(name)
     with running_example(name, watchword_server, tmp_path, environ) as example:
+        example.fetch_keys()
         a_caller_is_known_and_needs_the_level(example)
         everybody_else_is_refused(example)
         if name in STOCK:  # ours say it at level INFO, which only a configured log shows

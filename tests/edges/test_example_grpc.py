@@ -17,7 +17,7 @@ def called(example: RunningExample, method: str, token: str | None = None) -> tu
     with grpc.insecure_channel(example.origin.removeprefix("http://")) as channel:
         call = channel.unary_unary(SERVICE + method, lambda _: b"", lambda reply: reply)
         try:
-            return "OK", call(None, metadata=metadata, timeout=10)
+            return "OK", call(None, metadata=metadata, timeout=30)
         except grpc.RpcError as error:
             told = {each.key: each.value for each in error.trailing_metadata() or ()}
             return error.code().name, str(told.get("watchword-code", "")).encode()
@@ -35,6 +35,7 @@ def test_the_grpc_example_knows_its_caller_and_refuses_everybody_else(
     watchword_server: RunningServer, tmp_path: Path
 ) -> None:
     with running_example("grpc", watchword_server, tmp_path, ready=ready, takes=takes) as example:
+        example.fetch_keys()
         status, reply = called(example, "Hello", example.token(level=1))
         assert status == "OK"
         assert reply.startswith(b"\x0a\x04anna\x12\x1eacc_")

@@ -43,6 +43,13 @@ class RunningExample:
     def get(self, path: str, token: str | None = None) -> httpx.Response:
         return self.http.get(path, headers={"Authorization": f"Bearer {token}"} if token is not None else {})
 
+    def fetch_keys(self) -> None:
+        """Have it fetch the keys that it needs, however long this machine takes for it: an app waits two seconds."""
+        ends = time.monotonic() + _START_SECONDS
+        while not self._takes(self, self.token()):
+            assert time.monotonic() < ends, self.log.read_text()
+            time.sleep(0.2)
+
     def bad_tokens(self) -> dict[str, str]:
         """Tokens that no app may take, by what is wrong with each. All but the last few are of the real issuer."""
         good, key = self.token(), self.server._core.keys.signing_key
@@ -107,7 +114,7 @@ def running_example(
 ) -> Iterator[RunningExample]:
     """`examples/run NAME` until the block ends, when it is stopped as by Ctrl-C. No token may stand in its log."""
     log = folder / f"{name}.log"
-    with kept_port() as port, httpx.Client(trust_env=False, timeout=10) as http:
+    with kept_port() as port, httpx.Client(trust_env=False, timeout=30) as http:
         origin = f"http://localhost:{port}"
         http.base_url = httpx.URL(origin)
         running = RunningExample(server=server, origin=origin, log=log, http=http, _takes=takes)
