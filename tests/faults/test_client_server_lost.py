@@ -8,7 +8,7 @@ import pytest
 from tests.kits.clients import KINDS, make, note_sleeps
 from tests.kits.process import RunningServer
 
-from watchword.client import ClientSettings, Timeouts
+from watchword.client import Timeouts
 from watchword.client.flows.account import NewAccount
 from watchword.client.trust import trust_by_file
 from watchword.core.secret import Secret
@@ -20,17 +20,20 @@ APP = "https://app.example"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_server_that_is_lost_in_a_call_leaves_the_client_whole(kind: str, tmp_path: Path):
+def test_a_server_that_is_lost_in_a_call_leaves_the_client_whole(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     server = RunningServer.start(tmp_path / "data")
     trusted = trust_by_file(server.origin, server.ca)
-    settings = ClientSettings(timeouts=Timeouts(read=0.4, total=2))
     try:
-        with make(kind, trusted, tmp_path / "home", password=PASSWORD, settings=settings) as client:
+        with make(kind, trusted, tmp_path / "home", password=PASSWORD) as client:
             client.register(NewAccount(username="anna", password=PASSWORD))
             slept = note_sleeps(client)
             server.process.send_signal(signal.SIGSTOP)
-            with pytest.raises(UnreachableError, match="no answer in time"):
-                client.token(APP)
+            with monkeypatch.context() as patch:
+                patch.setattr(client._transport, "_timeouts", Timeouts(read=0.4))
+                with pytest.raises(UnreachableError, match="no answer in time"):
+                    client.token(APP)
             assert slept == []
             killer = threading.Timer(0.1, server.kill)
             killer.start()
