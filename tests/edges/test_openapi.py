@@ -151,6 +151,11 @@ def test_a_route_that_says_nothing_is_refused():
         make_document([Route("GET", "/one", handler)], version="1")
 
 
+def test_a_parameter_that_nothing_explains_is_refused():
+    with pytest.raises(ValueError, match="say what its parameters are"):
+        make_document([Route("GET", "/one/{other}", handler, about=ABOUT)], version="1")
+
+
 def test_two_structs_of_one_name_are_refused():
     other = msgspec.defstruct("Body", [("more", int)], forbid_unknown_fields=True)
     routes = [

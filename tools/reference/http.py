@@ -13,6 +13,7 @@ _INTRODUCTION = """\
 This page and the [OpenAPI 3.1 document](openapi.json) are made from the server's own routes, and tests hold every \
 answer against them. The server does not serve the document. [HTTP API](../api.md) is the short form.
 """
+_ENVELOPE = "[its protocol](../protocol/envelope.md)"
 _COMMON = ("400", "408", "413", "414", "415", "421", "431", "500")
 """Statuses that mean the same whatever was asked for."""
 
@@ -20,7 +21,7 @@ _COMMON = ("400", "408", "413", "414", "415", "421", "431", "500")
 def http_page() -> str:
     document: Document = json.loads(openapi_text())
     lines = [
-        document["info"]["description"],
+        document["info"]["description"].replace("`docs/protocol/envelope.md`", _ENVELOPE),
         _INTRODUCTION,
         "## Every operation",
         "",

@@ -35,7 +35,7 @@ _FROM_THE_CONNECTION: Final = {
     414: "the target is longer than 2,048 bytes.",
     431: "the head is longer than 16,384 bytes, or has more than 100 headers.",
 }
-"""Refused before there is a request: these have no id, and the connection ends."""
+"""Refused before there is a request: these have no code, and the connection ends."""
 _MEANINGS: Final[Mapping[ErrorCode, str]] = {
     ErrorCode.INTERNAL: "a fault of the server's; its log has the request id",
     ErrorCode.MALFORMED: "the body, the query or a header does not parse, or has a member that is not known",
@@ -154,6 +154,8 @@ def _shared_parameters(route: Route) -> dict[str, Any]:
     names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
     if not names:
         return {}
+    if not set(names) <= _PARAMETERS.keys():
+        raise ValueError(f"{route.path}: say what its parameters are, in the table of this module")
     return {
         "parameters": [
             {
@@ -213,10 +215,9 @@ def _error_answer(status: int, codes: frozenset[ErrorCode]) -> dict[str, Any]:
         )
         texts.append(f"Without a `code`: {_FROM_THE_CONNECTION[status]} The connection ends.")
     extra = {401: ["www-authenticate"], 405: ["allow"], 503: ["retry-after"]}.get(status, [])
-    known = ["x-request-id"] if codes and status not in _FROM_THE_CONNECTION else []
     return {
         "description": " ".join(texts),
-        "headers": _headers("cache-control", *known, *extra),
+        "headers": _headers("cache-control", "x-request-id", *extra),
         "content": {PROBLEM_TYPE: {"schema": forms[0] if len(forms) == 1 else {"anyOf": forms}}},
     }
 

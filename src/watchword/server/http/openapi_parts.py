@@ -43,11 +43,12 @@ SECURITY: Final = {
         "Tokens for apps are refused here.",
     }
 }
+_REQUEST_ID: Final = {"type": "string", "pattern": "^req_[0-9a-hjkmnp-tv-z]{26}$"}
 HEADERS: Final = {
     "x-request-id": {
         "description": "The request's id, which the server's log and audit trail know too.",
         "required": True,
-        "schema": {"type": "string", "pattern": "^req_[0-9a-hjkmnp-tv-z]{26}$"},
+        "schema": _REQUEST_ID,
     },
     "cache-control": {
         "description": "`no-store`, except for published keys.",
@@ -104,7 +105,7 @@ SCHEMAS: Final[dict[str, Any]] = {
             "status": {"type": "integer"},
             "code": {"enum": _CODES},
             "detail": {"type": "string", "description": "More, where more may be said."},
-            "request_id": {"type": "string", "pattern": "^req_[0-9a-hjkmnp-tv-z]{26}$"},
+            "request_id": _REQUEST_ID,
         },
         "required": ["type", "title", "status", "code", "request_id"],
         "additionalProperties": False,
@@ -112,13 +113,14 @@ SCHEMAS: Final[dict[str, Any]] = {
     "Refusal": {
         "title": "Refusal",
         "type": "object",
-        "description": "What was no request: refused by the connection, which ends. There is no request id.",
+        "description": "What was no request: refused by the connection, which ends. There is no code.",
         "properties": {
             "type": {"const": "about:blank"},
             "title": {"type": "string"},
             "status": {"type": "integer"},
+            "request_id": _REQUEST_ID,
         },
-        "required": ["type", "title", "status"],
+        "required": ["type", "title", "status", "request_id"],
         "additionalProperties": False,
     },
     "JWK": _JWK,
