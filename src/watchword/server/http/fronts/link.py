@@ -185,7 +185,7 @@ class Link(asyncio.Protocol):
         try:
             for frame in self._reader.feed(data):
                 self._handlers[type(frame)](frame)
-        except MalformedError as error:
+        except Exception as error:  # noqa: BLE001  # short of memory too: what was lost may not be guessed at
             _log.fault("http.front_unreadable", error)
             self.transport.abort()
 

@@ -87,17 +87,27 @@ class Fronts:
         """Once a second: how much there was to do, who is silent, who is missing."""
         used = time.thread_time()
         while True:
-            now, before, used = self._loop.time(), used, time.thread_time()
-            connections = sum(child.link.load for child in self._children)
-            wanted = self._demand.look((used - before) / TICK_S, connections=connections, now=now)
-            for child in self._children:
-                self._ask_after(child, now)
-                if not wanted:
-                    child.link.shutdown()
-            if len(self._children) < wanted and now >= self._not_before:
-                await self._start()
-            else:
+            before, used = used, time.thread_time()
+            try:
+                started = await self._look((used - before) / TICK_S, self._loop.time())
+            except Exception as error:  # noqa: BLE001  # short of memory, perhaps: the next second is another
+                _log.fault("http.fronts", error)
+                started = False
+            if not started:
                 await asyncio.sleep(TICK_S)
+
+    async def _look(self, share: float, now: float) -> bool:
+        """Whether one was started."""
+        connections = sum(child.link.load for child in self._children)
+        wanted = self._demand.look(share, connections=connections, now=now)
+        for child in self._children:
+            self._ask_after(child, now)
+            if not wanted:
+                child.link.shutdown()
+        if len(self._children) >= wanted or now < self._not_before:
+            return False
+        await self._start()
+        return True
 
     def _ask_after(self, child: Child, now: float) -> None:
         if now - child.link.heard_at > SILENT_S:
@@ -109,7 +119,7 @@ class Fronts:
     async def _start(self) -> None:
         try:
             child = await Child.start(lambda: Link(self._app, self._state, self._lost), self._hello())
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             _log.fault("http.front_not_started", error)
             self._put_off(self._loop.time())
             return

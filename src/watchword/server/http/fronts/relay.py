@@ -3,9 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from watchword.errors import MalformedError
 from watchword.server.http.connections import Place
 from watchword.server.http.cycle import Cycle
 from watchword.server.http.fronts.frames import (
@@ -27,7 +26,10 @@ from watchword.server.http.fronts.frames import (
     encode_frame,
 )
 from watchword.server.http.protocol import HTTPProtocol
+from watchword.server.logs import get_log
 from watchword.server.measures import ConnectionMeasures
+
+_log: Final = get_log("http")
 
 
 class FarPlace(Place):
@@ -155,7 +157,8 @@ class Relay(asyncio.Protocol):
         try:
             for frame in self._reader.feed(data):
                 self._handlers[type(frame)](frame)
-        except MalformedError:
+        except Exception as error:  # noqa: BLE001  # the server starts another one of us
+            _log.fault("http.server_unreadable", error)
             self.transport.abort()
 
     def _answer(self, answer: Answer) -> None:

@@ -1,0 +1,89 @@
+"""What holds for fronts without a process: frames, and when there are any."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from watchword.errors import MalformedError
+from watchword.server.http.fronts.demand import BUSY, BUSY_S, QUIET_S, Demand, count_for
+from watchword.server.http.fronts.frames import (
+    MAX_FRAME,
+    Answer,
+    Ask,
+    FrameReader,
+    FromFront,
+    FromServer,
+    Gone,
+    Hello,
+    Left,
+    Need,
+    Ping,
+    encode_frame,
+)
+
+ASK = Ask(1, 2, "POST", b"/api/login", b"a=1", [(b"host", b"h"), (b"x", b"\xff")], b"body", False)
+
+
+def reader() -> FrameReader[FromFront]:
+    return FrameReader(FromFront)
+
+
+@given(st.integers(1, 60), st.binary(max_size=200))
+def test_frames_arrive_whole_however_they_are_cut(step: int, body: bytes):
+    sent = [ASK, Left(7), Ask(2, 2, "GET", b"/", b"", [], body, True), Gone(2)]
+    stream = b"".join(map(encode_frame, sent))
+    found, reads = [], reader()
+    for at in range(0, len(stream), step):
+        found += reads.feed(stream[at : at + step])
+    assert found == sent
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_frames_or_malformed(data: bytes):
+    for piece in (data, len(data).to_bytes(4, "big") + data):
+        try:
+            frames = reader().feed(piece)
+        except MalformedError:
+            continue
+        assert all(isinstance(frame, FromFront) for frame in frames)
+
+
+@pytest.mark.parametrize(
+    "frame", [Answer(1, 200, b"", b""), Need(1), Ping(), Hello(b"", b"", "info", None, 1)]
+)
+def test_a_front_cannot_say_what_is_the_servers_to_say(frame: FromServer):
+    with pytest.raises(MalformedError):
+        reader().feed(encode_frame(frame))
+
+
+def test_a_frame_beyond_the_bound_is_refused_before_it_is_there():
+    with pytest.raises(MalformedError):
+        reader().feed((MAX_FRAME + 1).to_bytes(4, "big"))
+
+
+def test_what_a_front_is_told_first_does_not_show_the_key():
+    assert "canary" not in repr(Hello(b"chain", b"canary", "info", None, 1))
+
+
+def test_a_number_of_processes_is_a_number_and_auto_follows_the_cores(monkeypatch: pytest.MonkeyPatch):
+    assert [count_for(processes) for processes in (1, 2, 16)] == [0, 1, 15]
+    for cores, count in ((1, 0), (2, 1), (3, 2), (64, 2)):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+        assert count_for(None) == count
+
+
+def test_fronts_come_when_it_is_busy_for_a_while_and_go_when_it_was_quiet_for_long():
+    demand = Demand(count=2, always=False)
+
+    def look(at: float, share: float, connections: int = 0) -> int:
+        return demand.look(share, connections=connections, now=at)
+
+    assert look(0, BUSY) == 0
+    assert look(BUSY_S / 2, 0.1) == 0  # it was but a moment
+    assert look(10, 1.0) == 0
+    assert look(10 + BUSY_S, 1.0) == 2
+    assert look(20, 0.0, connections=1) == 2
+    assert look(20 + 2 * QUIET_S, 0.0, connections=1) == 2  # somebody is there
+    assert look(1000, 0.0) == 2
+    assert look(1000 + QUIET_S, 0.0) == 0
+    assert Demand(count=3, always=True).look(0.0, connections=0, now=0) == 3
