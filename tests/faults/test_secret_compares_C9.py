@@ -16,6 +16,8 @@ ALLOWED = {
         "mac",
     ),  # heads of the trail: published in checkpoints, checked against the whole database
     ("server/audit/", "digest"),
+    ("server/audit/restored.py", "tag"),  # the kind of an event
+    ("server/backup/", "digest"),  # of a file against damage; who has the file computes it
     ("server/http/", "tag"),  # an entity tag of public keys
     ("server/keys/", "tag"),
     ("server/control/", "token"),  # a token of a grammar
