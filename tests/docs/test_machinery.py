@@ -133,15 +133,22 @@ gone
     assert "bye" in done.background[0]
 
 
-def test_prompts_are_answered_as_by_a_person(tmp_path: Path) -> None:
+def test_prompts_are_answered_once_each_as_by_a_person(tmp_path: Path) -> None:
     page = """
+'''python title="ask.py"
+import getpass
+first, second = getpass.getpass("Secret: "), getpass.getpass("Secret, again: ")
+print(first, second, input("Name: "))
+'''
 '''console
-$ python -c 'import getpass; print(getpass.getpass("Secret: ")[::-1])'
+$ python ask.py
 Secret:
-drow
+Secret, again:
+Name: anna
+word draw anna
 '''
 """
-    followed(tmp_path, page, answers={"Secret: ": "word"})
+    followed(tmp_path, page, answers={"Secret": "word", "Secret, again": "draw", "Name: ": "anna"})
 
 
 def test_the_last_command_of_a_block_is_the_one_that_stays(tmp_path: Path) -> None:

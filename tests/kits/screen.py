@@ -133,11 +133,12 @@ class Screen:
         return bool(data)
 
     def _answer(self) -> None:
-        for prompt, answer in self.answers.items():
-            place = self._raw.find(prompt.encode(), self._answered)
-            if place >= 0:
-                self._answered = place + len(prompt.encode())
-                os.write(self._terminal, f"{answer}\n".encode())
+        """Type once for each prompt: an open line that ends in a space. The longest text that fits counts."""
+        line = self._raw[self._answered :].rpartition(b"\n")[2]
+        asked = [prompt for prompt in self.answers if prompt.encode() in line]
+        if asked and line.endswith(b" "):
+            self._answered = len(self._raw)
+            os.write(self._terminal, f"{self.answers[max(asked, key=len)]}\n".encode())
 
     def __enter__(self) -> Self:
         return self
