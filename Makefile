@@ -31,6 +31,7 @@ test: $(STAMP) ## run all tests at quick counts
 .PHONY: soak
 soak: $(STAMP) ## run the same tests at the full counts of the fault list
 	@$(BIN)/python tools/run_tests.py --soak -n $(WORKERS) --dist worksteal $(TESTS)
+	@WATCHWORD_TEST_FRONTS=1 $(BIN)/python tools/run_tests.py -n $(WORKERS) --dist worksteal tests/edges/test_http_*.py tests/faults/test_http_A.py
 
 .PHONY: check
 check: $(STAMP) ## format, lint, types, import contracts, banned calls

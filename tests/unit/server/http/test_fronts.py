@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchword.errors import MalformedError
+from watchword.server.http.fronts.balance import Balance
 from watchword.server.http.fronts.demand import BUSY, BUSY_S, QUIET_S, Demand, count_for
 from watchword.server.http.fronts.frames import (
     MAX_FRAME,
@@ -87,3 +88,20 @@ def test_fronts_come_when_it_is_busy_for_a_while_and_go_when_it_was_quiet_for_lo
     assert look(1000, 0.0) == 2
     assert look(1000 + QUIET_S, 0.0) == 0
     assert Demand(count=3, always=True).look(0.0, connections=0, now=0) == 3
+
+
+def test_the_server_keeps_connections_while_a_front_has_more_to_do_and_gives_all_away_again():
+    balance = Balance()
+    balance.look(0.1, 0.1)
+    assert not any(balance.keeps_next() for _ in range(20))
+    for _ in range(3):
+        balance.look(0.2, 0.9)
+    assert sum(balance.keeps_next() for _ in range(100)) == pytest.approx(30, abs=1)
+    balance.look(0.6, 0.7)
+    assert balance.kept == pytest.approx(0.2)
+    for _ in range(20):
+        balance.look(0.1, 1.0)
+    assert balance.kept == pytest.approx(0.5)
+    for _ in range(20):
+        balance.look(1.0, 1.0)
+    assert not any(balance.keeps_next() for _ in range(20))

@@ -110,7 +110,9 @@ class Ping(Frame, tag=12, frozen=True):
 
 
 class Pong(Frame, tag=13, frozen=True):
-    pass
+    """Here I am. `share` of a core was used since the last time."""
+
+    share: float
 
 
 FromFront = Ready | Ask | More | Gone | Refused | Left | Pong

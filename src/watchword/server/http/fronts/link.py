@@ -101,6 +101,8 @@ class Link(asyncio.Protocol):
         self.ready, self.stopping, self.lost = False, False, False
         self.heard_at = self._loop.time()
         """When the front last said anything, on the loop's clock."""
+        self.share = 0.0
+        """Of a core, as it last said."""
         self._reader: FrameReader[FromFront] = FrameReader(FromFront)
         self._requests: dict[int, FarRequest] = {}
         self._places: dict[int, tuple[Place, Client]] = {}
@@ -112,7 +114,7 @@ class Link(asyncio.Protocol):
             Refused: self._refused,
             Left: self._left,
             Ready: self._now_ready,
-            Pong: _heard,
+            Pong: self._pong,
         }
 
     @property
@@ -205,6 +207,9 @@ class Link(asyncio.Protocol):
         if found := self._places.pop(left.place, None):
             found[0].release()
 
+    def _pong(self, pong: Pong) -> None:
+        self.share = pong.share
+
     def _now_ready(self, _ready: Ready) -> None:
         self.ready = not self.stopping
 
@@ -227,7 +232,3 @@ class Link(asyncio.Protocol):
         finally:
             self._requests.pop(number, None)
             request.respond(500, _FAILED, b"")
-
-
-def _heard(_pong: Pong) -> None:
-    """That is all it says."""

@@ -1,7 +1,7 @@
 """The fronts of a server: started when there is use for them, handed connections, replaced when they die.
 
 The server accepts every connection itself, so that its limits hold for all together; where no front is ready, or each
-has more waiting than it takes, it serves the connection itself.
+has more waiting than it takes, or more to do than the server (`balance`), it serves the connection itself.
 
     starting ──Ready──▶ serving ──(link lost, or silent for `SILENT_S`)──▶ gone, and replaced after a pause that doubles
                            └──Stop──▶ finishing ──▶ gone
@@ -16,6 +16,7 @@ from typing import Final
 from uvicorn.server import ServerState
 
 from watchword.server.http.connections import Place
+from watchword.server.http.fronts.balance import Balance
 from watchword.server.http.fronts.child import Child
 from watchword.server.http.fronts.demand import Demand
 from watchword.server.http.fronts.frames import Hello
@@ -37,6 +38,7 @@ class Fronts:
 
     def __init__(self, demand: Demand, hello: Callable[[], Hello]) -> None:
         self._demand, self._hello = demand, hello
+        self._balance = Balance()
         self._children: list[Child] = []
         self._ending: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
@@ -58,9 +60,9 @@ class Fronts:
         self._watch = self._loop.create_task(self._look_after())
 
     def hand_over(self, connection: socket.socket, place: Place, address: str) -> bool:
-        """Give a connection to the front that has fewest; False where none takes it."""
+        """Give a connection to the front that has fewest; False where none takes it, or we have more time."""
         ready = [child for child in self._children if child.link.ready]
-        if not ready:
+        if not ready or self._balance.keeps_next():
             return False
         child = min(ready, key=lambda child: child.link.load)
         return child.hand_over(connection, place, (address, 0) if address else None)
@@ -100,6 +102,7 @@ class Fronts:
         """Whether one was started."""
         connections = sum(child.link.load for child in self._children)
         wanted = self._demand.look(share, connections=connections, now=now)
+        self._balance.look(share, max((child.link.share for child in self._children), default=0.0))
         for child in self._children:
             self._ask_after(child, now)
             if not wanted:

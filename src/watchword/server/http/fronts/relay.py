@@ -1,6 +1,7 @@
 """The front's end of the link: forwards requests, and writes answers to the connections that wait for them."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -85,6 +86,7 @@ class Relay(asyncio.Protocol):
         self._cycles: dict[int, Cycle] = {}
         self._last = 0
         self._full = False
+        self._used = (time.thread_time(), self._loop.time())
         self._held: deque[tuple[Cycle, FarPlace]] = deque()
         self._pumps: set[asyncio.Task[None]] = set()
         self._handlers: dict[type, Callable[[Any], object]] = {
@@ -173,7 +175,9 @@ class Relay(asyncio.Protocol):
             place.end()
 
     def _pong(self, _ping: Ping) -> None:
-        self.send(Pong())
+        before, self._used = self._used, (time.thread_time(), self._loop.time())
+        used, taken = (late - early for late, early in zip(self._used, before, strict=True))
+        self.send(Pong(used / taken if taken > 0 else 0.0))
 
     def _need(self, need: Need) -> None:
         cycle = self._cycles.get(need.number)
