@@ -70,17 +70,21 @@ class Child:
         connection.close()
         return True
 
-    async def end(self) -> int:
+    async def end(self) -> int | None:
         """Wait a moment for it to exit by itself, then make it; its exit code."""
         self._door.close()
         self.link.transport.abort()
+        if not await self._is_gone_soon():
+            self.process.kill()
+            await self._is_gone_soon()
+        return self.process.returncode
+
+    async def _is_gone_soon(self) -> bool:
         for _ in range(int(_LEAVE_S / _POLL_S)):
             if self.process.poll() is not None:
-                break
+                return True
             await asyncio.sleep(_POLL_S)
-        else:
-            self.process.kill()
-        return await asyncio.to_thread(self.process.wait)
+        return False
 
 
 def _pair(kind: int, here: ExitStack, there: ExitStack) -> tuple[socket.socket, socket.socket]:
