@@ -1,5 +1,6 @@
 """Fixtures for every test: real databases. `database` and `database_location` run a test on both engines."""
 
+from tests.kits.log_state import logs_as_they_were
 from tests.kits.network import no_network
 
 from watchword.testing.databases import (
@@ -19,6 +20,7 @@ __all__ = [
     "anyio_backend",
     "database",
     "database_location",
+    "logs_as_they_were",
     "no_network",
     "postgres_database",
     "postgres_server",

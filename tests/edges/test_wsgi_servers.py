@@ -48,6 +48,20 @@ for _ in range(3):
 codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
 print(codes)
 """
+SLOWLY_LOADED = """
+import importlib.abc, sys, time
+class Slowly(importlib.abc.MetaPathFinder):
+    begun = False
+    def find_spec(self, name, path, target=None):
+        if name == "email.message":  # in the middle of http.client
+            Slowly.begun = True
+            time.sleep(0.3)
+sys.meta_path.insert(0, Slowly())
+class Flying:
+    @property
+    def _flight(self):
+        return Slowly.begun or None
+"""
 GUNICORN_APP = """
 import os, threading, time
 from watchword.middleware import current_identity, require
@@ -187,6 +201,16 @@ def test_a_fork_during_a_fetch_leaves_each_child_able_to_verify_fault_M17(server
     )  # fmt: skip
     assert (done.stdout.strip(), done.stderr) == ("[0, 0, 0]", "")
     assert len(server.requests) > 1  # the parent's, and children's own
+
+
+def test_a_fork_while_modules_are_loaded_leaves_none_half_loaded_fault_M17(server):
+    """The fetch of the parent has begun to load what it needs; the children could never load it again."""
+    program = SLOWLY_LOADED + FORKED.replace("while keys._flight is None", "while Flying()._flight is None")
+    done = subprocess.run(
+        [sys.executable, "-c", program, server.origin, AUDIENCE, now_token(server)],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.stdout.strip(), done.stderr) == ("[0, 0, 0]", "")
 
 
 @contextmanager

@@ -64,9 +64,8 @@ class Held:
         vault = self.require()
         vault.put(device.session_entries(grant))
         self.generation += 1
-        if (
-            grant.seed_version != vault.owner.password_version
-        ):  # it was changed elsewhere: seal with the new one
+        # compare: numbers of versions. Another one: the password was changed elsewhere, so seal with the new one.
+        if grant.seed_version != vault.owner.password_version:
             owner = replace(vault.owner, password_version=grant.seed_version)
             yield from self.create(owner, dict(vault.entries), password)
         else:

@@ -16,6 +16,7 @@ from watchword.errors import (
     TooLargeError,
     UnreachableError,
 )
+from watchword.middleware.fork import LOADING
 from watchword.protocol.tokens import audience_of
 
 if TYPE_CHECKING:
@@ -69,8 +70,9 @@ class Source:
             TooLargeError: more than MAX_SIZE bytes.
             InvalidConfigError: `ca_file` cannot be read.
         """
-        import ssl  # noqa: PLC0415  # slow to load
-        from http.client import HTTPException  # noqa: PLC0415  # as above
+        _load()
+        import ssl  # noqa: PLC0415  # loaded by now, as below
+        from http.client import HTTPException  # noqa: PLC0415
 
         try:
             return self._ask(etag)
@@ -142,6 +144,15 @@ class Source:
 
         if self.issuer.startswith("http://") and not ip_address(address).is_loopback:
             raise NotTrustedError("the issuer is not this machine: use https")
+
+
+def _load() -> None:
+    """Everything that a fetch needs, at once and in no fork's way."""
+    with LOADING:
+        import encodings.idna  # noqa: PLC0415, F401  # which the resolver loads for a host's name
+        import http.client  # noqa: PLC0415, F401
+        import ipaddress  # noqa: PLC0415, F401
+        import ssl  # noqa: PLC0415, F401
 
 
 def key_pin(certificate: bytes) -> str:
