@@ -77,3 +77,12 @@ def remove_file(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise InvalidConfigError(f"{path} cannot be removed: {error.strerror}") from None
+
+
+def sync_directory(path: Path) -> None:
+    """The names in it are on disk on return."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -28,6 +28,7 @@ from watchword.server.audit.checkpoints import (
 )
 from watchword.server.audit.entry import ChainHead
 from watchword.server.audit.verify import Problem, ProblemKind
+from watchword.server.data_directory import sync_directory
 
 MAX_FILE: Final = 24 << 20
 _FLAGS: Final = os.O_APPEND | os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -70,7 +71,7 @@ class CheckpointFile:
             self._end = _repair(descriptor)
         finally:
             os.close(descriptor)
-        _sync_directory(self._path.parent)
+        sync_directory(self._path.parent)
         if self._end.number == 0 and self._older.exists():
             self._end = _last_of(self._older.read_bytes())
         return self._end
@@ -99,7 +100,7 @@ class CheckpointFile:
         finally:
             os.close(descriptor)
         if is_new:
-            _sync_directory(self._path.parent)
+            sync_directory(self._path.parent)
 
     def _descriptor(self) -> int:
         """Opened anew each time: a file that was removed or moved away is not written to unseen for ever."""
@@ -125,14 +126,6 @@ def _append_all(descriptor: int, line: bytes) -> None:
 def _write_whole(descriptor: int, line: bytes) -> None:
     if os.write(descriptor, line) != len(line):
         raise OSError(errno.ENOSPC, "the disk took a part of the line")
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _repair(descriptor: int) -> FileEnd:

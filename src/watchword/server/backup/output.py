@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from watchword.errors import ConflictError, InvalidConfigError, UnavailableError
+from watchword.server.data_directory import sync_directory
 
 SYNC_EVERY: Final = 4 << 20
 """Bytes between syncs: one sync at the end of a large file would make the server's own wait behind it."""
@@ -64,14 +65,6 @@ def write_new(path: Path, content: bytes) -> None:
     """`new_file` with all of its content."""
     with new_file(path) as file:
         file.write(content)
-
-
-def sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _put(partial: Path, path: Path) -> None:

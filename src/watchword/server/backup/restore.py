@@ -15,12 +15,12 @@ from watchword.errors import DamagedError, InvalidConfigError
 from watchword.server.backup.chunks import ChunkReader
 from watchword.server.backup.head import read_head
 from watchword.server.backup.make import CHECKPOINTS, Progress
-from watchword.server.backup.output import sync_directory
 from watchword.server.backup.records import FileContent, Manifest, RecordReader, TableNote, TableRows
 from watchword.server.backup.stage import put_file, staged
 from watchword.server.config import Config
 from watchword.server.config.model import DATABASE_FILE
 from watchword.server.core import hold_data
+from watchword.server.data_directory import sync_directory
 from watchword.server.db.migrate import Applied, Migration, list_migrations, plan
 from watchword.server.db.restored import RestoredMark
 from watchword.server.db.transfer import Loader, Table, open_loader

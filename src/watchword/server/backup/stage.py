@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from watchword.errors import ConflictError, InvalidConfigError
-from watchword.server.backup.output import sync_directory
-from watchword.server.data_directory import RESTORING, prepare_data_directory
+from watchword.server.data_directory import RESTORING, prepare_data_directory, sync_directory
 
 ALLOWED: Final = frozenset({"watchword.toml", "root.key", "lock", "lost+found"})
 """What may stand in an empty data directory: settings and the root key, put there beforehand."""

@@ -16,6 +16,7 @@ from watchword.core.entropy import Entropy
 from watchword.core.secret import Secret
 from watchword.crypto.keyring import RootKey
 from watchword.errors import InvalidConfigError, UnavailableError
+from watchword.server.data_directory import sync_directory
 
 VARIABLE: Final = "WATCHWORD_ROOT_KEY"
 FILE_NAME: Final = "root.key"
@@ -104,7 +105,7 @@ class RootKeys:
             return
         with _told(self._path), contextlib.suppress(FileNotFoundError):
             self._staged(self._path).replace(self._path)
-            _sync_directory(self._path.parent)
+            sync_directory(self._path.parent)
 
     def _held(self) -> RootKey:
         if self._fixed is None:
@@ -126,7 +127,7 @@ class RootKeys:
                     os.link(temporary, path)
             finally:
                 temporary.unlink()
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
         found = _read(path)
         if found is None:
             raise UnavailableError(f"the root key file {path} vanished while it was made")
@@ -181,14 +182,6 @@ def _write(path: Path, key: RootKey) -> None:
         file.write(encode_root_key(key))
         file.flush()
         os.fsync(descriptor)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

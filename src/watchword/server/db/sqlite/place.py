@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from watchword.errors import InvalidConfigError
+from watchword.server.data_directory import sync_directory
 
 SUFFIXES: Final = ("-wal", "-shm", "-journal", "-mark")
 _OTHERS: Final = 0o077
@@ -68,9 +69,5 @@ def create(path: Path) -> bool:
     except OSError as error:
         raise InvalidConfigError(f"The database file {path} cannot be made: {error.strerror}.") from None
     os.close(descriptor)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(path.parent)
     return True
