@@ -13,7 +13,6 @@ from watchword.middleware import Requirement, require
 from watchword.testing import FixedClock
 
 REALM = f'Bearer realm="{AUDIENCE}"'
-LEVEL, SCOPE = "level", "scope"
 FRESH = FixedClock().now() // 1000
 REQUIREMENTS: dict[str, tuple[Requirement, set[str]]] = {
     "nothing": (require(), {"plain", "high", "scoped", "old"}),

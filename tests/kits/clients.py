@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -10,8 +10,6 @@ from watchword.client.async_client import AsyncClient
 from watchword.client.client import Client
 
 KINDS: Final = ("blocking", "async")
-Opener = Callable[..., Any]
-"""Gives a client of either kind; takes what `Client` takes."""
 
 
 class _Driven:

@@ -36,10 +36,6 @@ class Comparison:
         """The whole interval lies within `bound` seconds: the difference is known to be small."""
         return -bound < self.low <= self.high < bound
 
-    def is_beyond(self, bound: float) -> bool:
-        """The whole interval lies outside: the difference is known to be larger."""
-        return self.low > bound or self.high < -bound
-
     @property
     def difference(self) -> str:
         return (

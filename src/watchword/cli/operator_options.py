@@ -1,7 +1,7 @@
 """The options that operator commands share."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -21,7 +21,6 @@ Origin = Annotated[
     str | None,
     typer.Option("--origin", metavar="URL", help="The public address, the issuer [env: WATCHWORD_ORIGIN]."),
 ]
-OPERATOR_PANEL: Final = "Operators"
 
 
 def given(**flags: str | None) -> dict[str, str]:

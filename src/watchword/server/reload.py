@@ -15,7 +15,6 @@ from watchword.server.logs import configure_logs, get_log
 from watchword.server.notify import Notifier
 from watchword.server.transport import ServedTLS, material_from_files
 
-Again = Callable[[], Loaded]
 _log: Final = get_log("server")
 
 

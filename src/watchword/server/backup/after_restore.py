@@ -82,12 +82,6 @@ class Ended:
     document_number: int
 
 
-async def find_mark(core: Core) -> RestoredMark | None:
-    """What restored data says of itself; None when nothing is to be done. Raises `DamagedError`."""
-    found = await _find_mark(core)
-    return None if found is None else found[1]
-
-
 async def end_proofs(core: Core, by: LocalOperator, *, keep_sessions: bool) -> Ended:
     """End every proof that may be newer than the backup, and let the server start.
 
