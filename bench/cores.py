@@ -32,7 +32,6 @@ NEW = 128
 """Connections, or logins over one each, in a block."""
 BLOCKS = 15
 LEAST_NEW = 1.3
-FRONT_STARTS_S = 1.0
 SETTLES_S = 5.0
 
 Pair = tuple[list[float], list[float]]
@@ -70,9 +69,7 @@ def run() -> list[Row]:
 
 def _set_up(stack: ExitStack, runner: asyncio.Runner, processes: int) -> Setup:
     server = stack.enter_context(running_server(environ={"WATCHWORD_PROCESSES": str(processes)}))
-    while len(server.fronts()) < processes - 1:
-        time.sleep(0.01)
-    time.sleep(FRONT_STARTS_S)
+    server.await_fronts(processes - 1)
     accounts = runner.run(register(server, [f"person{number:03}" for number in range(CLIENTS)]))
     return Setup(server=server, accounts=accounts, to=recipient(key_document(server), Suite.HYBRID))
 

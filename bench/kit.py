@@ -35,6 +35,7 @@ from watchword.protocol.passwords import prepare
 
 PASSWORD = "violet kangaroo plays chess"  # noqa: S105  # of accounts that live for seconds
 _STRETCHED: dict[bytes, Secret] = {}
+_FRONT_STARTS_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,12 @@ class Server:
         """Process ids of the fronts that it has."""
         tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
         return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+    def await_fronts(self, number: int) -> None:
+        """Return once it has so many, and they have had time to start."""
+        while len(self.fronts()) < number:
+            time.sleep(0.01)
+        time.sleep(_FRONT_STARTS_S)
 
     def cpu_of_each(self) -> list[float]:
         """As `cpu_seconds`: the server's own, then those of its fronts."""

@@ -29,7 +29,6 @@ ACCOUNTS = 32
 SAMPLES = 2000
 EVERY_S = 0.004
 MOST = 3.0
-FRONT_STARTS_S = 1.0
 PATHS = ("/health/live", "/.well-known/jwks.json")
 
 
@@ -39,9 +38,7 @@ def run() -> list[Row]:
 
 def _measure(processes: int) -> Row:
     with running_server(environ={"WATCHWORD_PROCESSES": str(processes)}) as server:
-        while len(server.fronts()) < processes - 1:
-            time.sleep(0.01)
-        time.sleep(FRONT_STARTS_S)
+        server.await_fronts(processes - 1)
         accounts = asyncio.run(register(server, [f"person{number:03}" for number in range(ACCOUNTS)]))
         quiet = asyncio.run(_sample(server))
         context = multiprocessing.get_context("fork")
