@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.kits.faces import FACES, Seen, face
-from tests.kits.tokens import AUDIENCE, KEY, KeyServer, key_set, token
+from tests.kits.tokens import AUDIENCE, KEY, KeyServer, key_set, settings, token
 
 from watchword.core.encoding import decode_json
 from watchword.crypto.signing import TokenSigningKey
@@ -55,10 +55,6 @@ def callers(server: KeyServer) -> dict[str, list[str]]:
         "ended": bearer(exp=FRESH - 60, iat=FRESH - 600, nbf=FRESH - 600),
         "bound": bearer(cnf={"jkt": "x" * 43}),
     }
-
-
-def settings(server: KeyServer, **more: Any) -> dict[str, Any]:
-    return {"issuer": server.origin, "audience": AUDIENCE, "bearer_ok": True, "clock": FixedClock()} | more
 
 
 @pytest.fixture(scope="module")

@@ -7,23 +7,18 @@ from typing import Annotated, Any
 import flask
 import pytest
 from tests.kits.faces import django_settings
-from tests.kits.tokens import AUDIENCE, KEY, KeyServer, call, http_scope, key_set, token
+from tests.kits.tokens import KEY, KeyServer, call, http_scope, key_set, settings, token
 
 from watchword.core.encoding import decode_json
 from watchword.errors import ForbiddenError
 from watchword.middleware import Identity, NoIdentityError, current_identity, identity, require
 from watchword.middleware.flask import Watchword
-from watchword.testing import FixedClock
 
 
 @pytest.fixture
 def server() -> Iterator[KeyServer]:
     with KeyServer(key_set(KEY)) as running:
         yield running
-
-
-def settings(server: KeyServer, **more: Any) -> dict[str, Any]:
-    return {"issuer": server.origin, "audience": AUDIENCE, "bearer_ok": True, "clock": FixedClock()} | more
 
 
 def bearer(server: KeyServer, **changes: Any) -> dict[str, str]:

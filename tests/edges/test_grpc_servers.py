@@ -9,13 +9,12 @@ from typing import Any
 import grpc
 import pytest
 from tests.kits.faces import KINDS, ask_grpc, echo, echo_async, grpc_aio_server, grpc_server
-from tests.kits.tokens import AUDIENCE, KEY, KeyServer, key_set, make_authority, token
+from tests.kits.tokens import KEY, KeyServer, key_set, make_authority, settings, token
 
 from watchword.core.encoding import decode_json
 from watchword.errors import ForbiddenError
 from watchword.middleware import Identity, NoIdentityError, current_identity, require
 from watchword.middleware.grpc import WatchwordInterceptor, call_credentials
-from watchword.testing import FixedClock
 
 SERVERS = {"blocking": grpc_server, "aio": grpc_aio_server}
 
@@ -24,10 +23,6 @@ SERVERS = {"blocking": grpc_server, "aio": grpc_aio_server}
 def server() -> Iterator[KeyServer]:
     with KeyServer(key_set(KEY)) as running:
         yield running
-
-
-def settings(server: KeyServer, **more: Any) -> dict[str, Any]:
-    return {"issuer": server.origin, "audience": AUDIENCE, "bearer_ok": True, "clock": FixedClock()} | more
 
 
 def good(server: KeyServer, **changes: Any) -> list[tuple[str, str]]:

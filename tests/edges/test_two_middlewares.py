@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tests.kits.tokens import AUDIENCE, KEY, KeyServer, bearer, call, http_scope, key_set, token
+from tests.kits.tokens import AUDIENCE, KEY, KeyServer, bearer, call, http_scope, key_set, settings, token
 
 from watchword.core.encoding import encode_json
 from watchword.core.ids import AccountId
@@ -31,13 +31,9 @@ def servers() -> Iterator[tuple[KeyServer, KeyServer]]:
         yield one, other
 
 
-def options(server: KeyServer, audience: str = AUDIENCE) -> dict[str, Any]:
-    return {"issuer": server.origin, "audience": audience, "bearer_ok": True, "clock": FixedClock()}
-
-
 def test_keys_of_one_issuer_verify_nothing_for_another(servers):
     one, other = servers
-    first, second = Guard(**options(one)), Guard(**options(other))
+    first, second = Guard(**settings(one)), Guard(**settings(other))
     good = f"Bearer {token(iss=one.origin)}"
     assert first.admit_blocking("/", [good]).caller().issuer == one.origin
     forged = (
@@ -51,7 +47,7 @@ def test_keys_of_one_issuer_verify_nothing_for_another(servers):
 
 def test_a_token_for_one_application_is_refused_by_the_other_in_the_same_process(servers):
     one, _ = servers
-    here, there = Guard(**options(one)), Guard(**options(one, OTHER_APP))
+    here, there = Guard(**settings(one)), Guard(**settings(one, audience=OTHER_APP))
     for guard, audience in ((here, AUDIENCE), (there, OTHER_APP)):
         for asked in (AUDIENCE, OTHER_APP):
             text = f"Bearer {token(iss=one.origin, aud=asked)}"
@@ -77,14 +73,14 @@ def test_a_middleware_within_another_has_its_own_caller_and_gives_back_the_outer
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    public = WatchwordMiddleware(inner, **options(one, OTHER_APP), public=["/"])
+    public = WatchwordMiddleware(inner, **settings(one, audience=OTHER_APP), public=["/"])
 
     async def outer(scope: Any, receive: Any, send: Any) -> None:
         seen.append(who())
         await public(scope, receive, send)
         seen.append(who())
 
-    guarded = WatchwordMiddleware(outer, **options(one))
+    guarded = WatchwordMiddleware(outer, **settings(one))
     asyncio.run(call(guarded, http_scope(headers=bearer(token(iss=one.origin)))))
     assert seen == ["alice", None, "alice"]
     assert who() is None
@@ -101,7 +97,7 @@ def test_concurrent_requests_on_one_event_loop_each_have_their_own_caller(server
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": before.encode()})
 
-    guarded = WatchwordMiddleware(app, **options(one))
+    guarded = WatchwordMiddleware(app, **settings(one))
     names = [f"name-{number}" for number in range(50)]
 
     async def everybody() -> list[bytes]:
@@ -123,7 +119,7 @@ def test_threads_that_share_a_middleware_each_have_their_own_caller(servers):
         yield current_identity().account.encode()
         yield current_identity().username.encode()
 
-    guarded: Any = WsgiMiddleware(app, **(options(one) | {"clock": clock}))
+    guarded: Any = WsgiMiddleware(app, **(settings(one) | {"clock": clock}))
     guarded.guard._verifier._seen = SeenTokens(8)  # far too few, so that they push each other out
     accounts = [str(AccountId(number.to_bytes(16))) for number in range(24)]
     tokens = [token(iss=one.origin, sub=sub, preferred_username=sub[-4:]) for sub in accounts]

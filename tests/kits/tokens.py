@@ -157,6 +157,11 @@ class KeyServer:
         return Handler
 
 
+def settings(server: KeyServer, **more: Any) -> dict[str, Any]:
+    """What each face is given to trust this server's tokens, as of the fixed time."""
+    return {"issuer": server.origin, "audience": AUDIENCE, "bearer_ok": True, "clock": FixedClock()} | more
+
+
 def make_authority(folder: Path) -> tuple[Path, Path]:
     """A certificate authority's root (PEM), and chain and key of a certificate for localhost, in files."""
     now = SystemClock().now()
