@@ -18,6 +18,7 @@ from watchword.server.backup.keys import make_key_file
 from watchword.server.config.model import DATABASE_FILE
 from watchword.server.db.migrate import list_migrations
 from watchword.server.db.transfer import open_snapshot
+from watchword.testing import components
 from watchword.testing.databases import opened
 
 
@@ -137,8 +138,8 @@ def test_progress_is_shown_on_a_terminal(typed, data):
         assert "100 %" in terminal.shown
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may look at another user's files")
 def test_root_looks_at_another_users_database_only_while_a_server_has_it_open(tmp_path):
+    components.require_root("only root may look at another user's files")
     path = tmp_path / "data" / "watchword.db"
     path.parent.mkdir(mode=0o700)
 

@@ -15,7 +15,7 @@ def followed(tmp_path: Path, page: str, **more: object) -> Followed:
     path.write_text(page.replace("'''", "```"))
     folder.mkdir()
     environ = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    return follow(path, folder, environ, **more)  # type: ignore[arg-type]
+    return follow(path, folder, environ, **more)  # type: ignore[arg-type]  # whatever `follow` takes
 
 
 def test_files_are_made_and_commands_keep_what_they_set(tmp_path: Path) -> None:
