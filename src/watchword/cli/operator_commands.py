@@ -4,12 +4,13 @@ import typer
 
 from watchword.cli.operator_accounts import make_accounts
 from watchword.cli.operator_audit import make_audit
-from watchword.cli.operator_backup import after_restore, backup, make_backup_key, restore
+from watchword.cli.operator_backup import backup, make_backup_key
 from watchword.cli.operator_config import check_config, serve
 from watchword.cli.operator_invites import invite, invites
 from watchword.cli.operator_keys import make_keys
 from watchword.cli.operator_migrate import migrate
 from watchword.cli.operator_monitor import health, metrics
+from watchword.cli.operator_restore import after_restore, restore
 
 
 def add_commands(app: typer.Typer) -> None:
