@@ -42,7 +42,8 @@ def staged(data: Path) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
         if not existed:
             with contextlib.suppress(OSError):
-                (data / "lock").unlink(missing_ok=True) if _only_lock(data) else None
+                if _only_lock(data):
+                    (data / "lock").unlink(missing_ok=True)
                 data.rmdir()
         else:
             sync_directory(data)

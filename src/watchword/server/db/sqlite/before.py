@@ -13,6 +13,7 @@ import apsw
 
 from watchword.core.clock import Instant
 from watchword.errors import InvalidConfigError
+from watchword.server.data_directory import sync_file
 from watchword.server.db.migrate import Applied, Migration, list_migrations, plan
 from watchword.server.db.restored import RESTORED, RestoredMark
 from watchword.server.db.sqlite.connection import connect, pragma
@@ -79,11 +80,7 @@ def _copy(connection: apsw.Connection, place: Path, last: Applied, now: Instant)
         target.execute(_MARK, (RESTORED, mark.encode()))
     finally:
         target.close(True)
-    descriptor = os.open(partial, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_file(partial)
     partial.replace(place)
     _log.info("the database was copied to %s before its migration", place.name)
 

@@ -12,6 +12,7 @@ import apsw
 from watchword.core.clock import Clock
 from watchword.core.entropy import Entropy
 from watchword.errors import DamagedError, InvalidConfigError
+from watchword.server.data_directory import sync_file
 from watchword.server.db.migrate import INSERT_INSTANCE, INSTANCE_SIZE, Applied, Migration
 from watchword.server.db.restored import RESTORED
 from watchword.server.db.sqlite.connection import check_checksums, configure, connect, pragma
@@ -141,7 +142,7 @@ async def open_loader(
     finally:
         connection.close(True)
         if loader.finished:
-            _sync(path)
+            sync_file(path)
         else:
             for ending in ("", "-wal", "-shm"):
                 path.with_name(path.name + ending).unlink(missing_ok=True)
@@ -167,14 +168,6 @@ def _check_reached(connection: apsw.Connection, path: Path) -> None:
 
 def _columns(connection: apsw.Connection, table: str) -> tuple[str, ...]:
     return tuple(str(name) for (name,) in connection.execute(_COLUMNS, (table,)))
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read(work: Callable[[], Result]) -> Result:
