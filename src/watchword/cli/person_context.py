@@ -174,9 +174,9 @@ def vault_client(home: Path, server: str | None, ca: Path | None) -> "Iterator[C
 
 def find_trust(trust: Trust) -> "TrustedServer":
     """The server's root, by the first of: CA file, fingerprint, first use when allowed, a person's yes."""
-    from watchword.client.trust import also_under
+    from watchword.client.trust import also_under, server_origin
 
-    found = _find_root(trust, _origin(trust.server or DEFAULT_SERVER))
+    found = _find_root(trust, server_origin(trust.server or DEFAULT_SERVER, named="--server"))
     return also_under(found, trust.tls_ca) if trust.tls_ca is not None else found
 
 
@@ -204,20 +204,10 @@ def _confirm(server: str, *, ask: bool) -> Callable[[str], bool]:
     return confirm
 
 
-def _origin(server: str) -> str:
-    from watchword.protocol.tokens import audience_of
-
-    try:
-        origin = audience_of(server)
-    except MalformedError as error:
-        raise InvalidConfigError(f"--server: {error.detail}") from None
-    if not origin.startswith("https://"):
-        raise InvalidConfigError("--server: a server is reached over https")
-    return origin
-
-
 def _check_server(owner: "Owner", server: str | None) -> None:
-    if server is not None and _origin(server) not in {owner.server, owner.issuer}:
+    from watchword.client.trust import server_origin
+
+    if server is not None and server_origin(server, named="--server") not in {owner.server, owner.issuer}:
         raise InvalidConfigError(
             f"the vault here is of {owner.username} at {owner.server}; for another server, use another --home"
         )

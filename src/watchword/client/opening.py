@@ -10,14 +10,19 @@ from watchword.client.password_source import PasswordSource
 from watchword.client.session import Session
 from watchword.client.settings import Retries, Timeouts
 from watchword.client.transport import StretchProgress
-from watchword.client.trust import TrustedServer, also_under, trust_by_file, trust_by_fingerprint
+from watchword.client.trust import (
+    TrustedServer,
+    also_under,
+    server_origin,
+    trust_by_file,
+    trust_by_fingerprint,
+)
 from watchword.client.vault import StretchFunction, VaultFile
 from watchword.core.clock import Clock, SystemClock
 from watchword.core.entropy import Entropy, SystemEntropy
 from watchword.core.secret import Secret
 from watchword.crypto.passwords import StretchParams, stretch
-from watchword.errors import InvalidConfigError, MalformedError
-from watchword.protocol.tokens import audience_of
+from watchword.errors import InvalidConfigError
 
 MAX_APP_ANSWER = 64 << 20
 """Bytes of an app's answer, which is read as a whole."""
@@ -95,7 +100,7 @@ def find_server(
     file = VaultFile(Path(home), SystemEntropy())
     if file.exists():
         owner = file.owner()
-        if server is not None and _origin(server) not in {owner.server, owner.issuer}:
+        if server is not None and server_origin(server, named="server") not in {owner.server, owner.issuer}:
             raise InvalidConfigError(f"the vault in {home} is of {owner.username} at {owner.server}")
         return TrustedServer(server=owner.server, root_pem=owner.root)
     if server is None:
@@ -106,20 +111,10 @@ def find_server(
 
 def _find_root(server: str, *, ca_file: Path | str | None, fingerprint: str | None) -> TrustedServer:
     if ca_file is not None:
-        return trust_by_file(_origin(server), Path(ca_file))
+        return trust_by_file(server_origin(server, named="server"), Path(ca_file))
     if fingerprint is not None:
-        return trust_by_fingerprint(_origin(server), fingerprint)
+        return trust_by_fingerprint(server_origin(server, named="server"), fingerprint)
     raise InvalidConfigError(f"how to trust {server}? Give its ca_file, or its fingerprint")
-
-
-def _origin(server: str) -> str:
-    try:
-        origin = audience_of(server)
-    except MalformedError as error:
-        raise InvalidConfigError(f"server: {error.detail}") from None
-    if not origin.startswith("https://"):
-        raise InvalidConfigError("server: it is reached over https")
-    return origin
 
 
 def _shown(progress: StretchProgress | None) -> StretchFunction:

@@ -32,6 +32,7 @@ from watchword.protocol.keydocument import (
     root_fingerprint,
     verify_key_document,
 )
+from watchword.protocol.tokens import audience_of
 
 KEYS_PATH = "/.well-known/watchword-keys"
 SYSTEM = "system"
@@ -58,6 +59,17 @@ class TrustedServer:
     @property
     def pin(self) -> bytes:
         return root_fingerprint(x509.load_pem_x509_certificate(self.root_pem.encode()))
+
+
+def server_origin(url: str, *, named: str) -> str:
+    """The origin of a server's `url`. Raises `InvalidConfigError`, which calls the setting as `named` does."""
+    try:
+        origin = audience_of(url)
+    except MalformedError as error:
+        raise InvalidConfigError(f"{named}: {error.detail}") from None
+    if not origin.startswith("https://"):
+        raise InvalidConfigError(f"{named}: a server is reached over https")
+    return origin
 
 
 def also_under(trusted: TrustedServer, tls_ca: str) -> TrustedServer:
