@@ -507,15 +507,17 @@ async def test_a_root_rotation_cut_off_after_the_table_finishes_with_the_new_key
 
 
 async def test_the_tls_certificate_is_renewed_at_two_thirds_of_its_life(node):
-    keys = await node.start()
+    keys, told = await node.start(), []
     first = keys.server_tls()
+    keys.on_new_tls = lambda: told.append(keys.server_tls())
     node.clock.advance(59 * DAY)
-    assert not await keys.tick()
-    assert keys.server_tls() == first
+    await keys.tick()
+    assert (told, keys.server_tls()) == ([], first)
     node.clock.advance(2 * DAY)
-    assert await keys.tick()
-    assert keys.server_tls() != first
-    assert not await keys.tick()
+    await keys.tick()
+    assert told == [keys.server_tls()] != [first]
+    await keys.tick()
+    assert len(told) == 1
 
 
 async def test_other_names_get_another_certificate_and_the_same_names_the_same(node):
@@ -529,11 +531,11 @@ async def test_other_names_get_another_certificate_and_the_same_names_the_same(n
 
 
 async def test_a_tls_certificate_can_be_renewed_on_demand_and_goes_when_it_has_ended(node):
-    keys = await node.start()
+    keys, told = await node.start(), []
     first = keys.server_tls()
+    keys.on_new_tls = lambda: told.append(keys.server_tls())
     await keys.rotate("tls")
-    assert await keys.tick()
-    assert keys.server_tls() != first
+    assert told == [keys.server_tls()] != [first]
     other = await node.start(names=("id.example.org",))
     node.clock.advance(91 * DAY)
     await other.tick()

@@ -192,14 +192,10 @@ class KeyService:
 
     # What changes them.
 
-    async def tick(self) -> bool:
-        """Once a minute: see other nodes' changes, then do what time asks for.
-
-        True if the TLS certificate is another than `server_tls` gave last.
-        """
+    async def tick(self) -> None:
+        """Once a minute: see other nodes' changes, then do what time asks for."""
         await self.reload_if_changed()
         await self._keep_up(issuer=self._live.stored.issuer)
-        return self._tls() != self._served
 
     async def reload_if_changed(self) -> bool:
         """One small read; more only if another node changed the keys. True if so."""
