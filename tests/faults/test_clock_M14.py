@@ -56,6 +56,17 @@ async def test_fault_M14_a_node_that_is_behind_refuses_and_alarms(postgres_url, 
 
 
 @pytest.mark.anyio
+async def test_fault_M14_a_node_that_is_ahead_takes_a_fresh_token_and_ends_it_earlier(postgres_url, tmp_path):
+    """Nothing is gained by it: of the token's 10 minutes, 90 seconds are missing."""
+    async with two_nodes(postgres_url, tmp_path, ahead=90 * SECOND) as (one, other):
+        person = await one.register("anna")
+        assert await asked(other, person) == LOGIN_GOOD
+        for node in (one, other):
+            node.clock.advance(600 * SECOND - 90 * SECOND)
+        assert (await asked(one, person), await asked(other, person)) == (LOGIN_GOOD, REFUSED)
+
+
+@pytest.mark.anyio
 async def test_fault_M14_a_node_a_day_ahead_takes_tokens_for_ended(postgres_url, tmp_path, caplog):
     """It cannot tell that from a token's natural end: the comparison with the database's clock alarms."""
     async with two_nodes(postgres_url, tmp_path, ahead=DAY) as (one, other):

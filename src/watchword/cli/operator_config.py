@@ -11,7 +11,7 @@ from watchword.cli.operator_options import ConfigPath, Data, Json, Listen, Origi
 from watchword.cli.output import Table, note, print_json, print_text
 
 if TYPE_CHECKING:
-    from watchword.server.config import Loaded
+    from watchword.server.config import Config, Loaded
 
 
 def serve(
@@ -71,6 +71,7 @@ def check_config(
     now = SystemClock().now()
     loaded = load(flags=given(data=data, listen=listen, origin=origin), file=config, serving_at=now)
     warnings = find_warnings(loaded.config, environ, now=now)
+    _check_recipient(loaded.config)
     if as_json:
         print_json(_document(loaded, warnings))
         return
@@ -81,6 +82,14 @@ def check_config(
     print_text(f"TLS library: {library}; X25519MLKEM768: {'yes' if hybrid else 'no'}")
     for warning in warnings:
         note(f"warning: {warning}")
+
+
+def _check_recipient(config: "Config") -> None:
+    """A backup at night should not be the first to find that its key cannot be read. Raises `InvalidConfigError`."""
+    if config.backup.recipient is not None:
+        from watchword.server.backup.keys import find_recipient
+
+        find_recipient(str(config.backup.recipient))
 
 
 def _tls_library() -> tuple[str, bool]:

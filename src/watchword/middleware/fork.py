@@ -1,4 +1,4 @@
-"""What a forked worker must begin anew (FAULTS M17): locks that another thread held, fetches whose thread is gone.
+"""What a forked worker must begin anew: locks that another thread held, fetches whose thread is gone.
 
 An application that is loaded before its server forks (gunicorn's `preload_app`) makes its verifier in the parent.
 Keys and verified tokens are good in each child; randomness is the system's, asked anew each time. A module that another

@@ -5,6 +5,7 @@ bind -> open the core -> assemble -> serve (with upkeep beside it) -> stop: fini
 
 import asyncio
 import os
+import resource
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -87,6 +88,7 @@ def run_server(config: Config, loaded: Loaded | None = None) -> None:
     SIGHUP reads what `loaded` came from again, once the server is ready; without `loaded` it does nothing.
     """
     configure_logs(level=config.log.level.value, as_json=config.log.as_json)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every key
     run(until_told_to_stop(_serve(config, SystemClock(), SystemEntropy(), loaded=loaded)))
 
 

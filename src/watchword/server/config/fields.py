@@ -237,7 +237,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         read=parse.parse_whole(1, _MAX_AT_ONCE),
         default=DEFAULT_SLOTS,
         default_text=str(DEFAULT_SLOTS),
-        unit="requests",
+        unit=f"requests, 1 to {_MAX_AT_ONCE:,}",
         effect="Logins, registrations and enrolments in work at the same time.",
     ),
     Field(
@@ -246,7 +246,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         read=parse.parse_whole(0, _MAX_WAITING),
         default=DEFAULT_QUEUE,
         default_text=str(DEFAULT_QUEUE),
-        unit="requests",
+        unit=f"requests, 0 to {_MAX_WAITING:,}",
         effect="How many more of those may wait; the next are told to come back (503).",
     ),
     Field(
@@ -291,7 +291,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         read=parse.parse_whole_or_auto(1, _MAX_PROCESSES),
         default="auto",
         default_text="auto",
-        unit="number, or auto",
+        unit=f"1 to {_MAX_PROCESSES}, or auto",
         effect="One serves; further ones do TLS and HTTP for it, on other cores. auto starts those while it is busy.",
     ),
     Field(
@@ -300,7 +300,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         read=parse.parse_whole(0, _MAX_GRACE_S),
         default=10,
         default_text="10",
-        unit="seconds",
+        unit=f"seconds, 0 to {_MAX_GRACE_S}",
         effect="How long requests in flight may take once the server was told to stop.",
     ),
 )

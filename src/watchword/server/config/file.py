@@ -77,10 +77,27 @@ def read_file(path: Path) -> ConfigFile:
     )
 
 
+_CAUSES: Final = {
+    "Cannot overwrite a value": "a setting is given twice",
+    "Cannot declare": "a table is given twice",
+    "Invalid value": "a value is missing, or is no text in quotes, number, true or false",
+    "Unterminated string": "a text has no closing quote",
+    "Unclosed array": "a list has no closing bracket",
+    "Expected '=' after a key": "“=” is missing after the name of a setting",
+    "Expected newline": "something follows a value in its line",
+    "Expected ']'": "“]” is missing after the name of a table",
+    r"Illegal character '\n'": "a text has no closing quote in its line",
+    "Illegal character": "a character that cannot be printed",
+}
+"""Beginnings of the parser's messages, in words that quote nothing."""
+
+
 def _where(error: Exception) -> str:
-    """Only the place: the parser's text may quote a value, which may be a secret."""
+    """Place and cause, in our words: the parser's text may quote a value, which may be a secret."""
     found = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(error))
-    return f"see {found[1]}" if found else "it cannot be read"
+    cause = next((ours for theirs, ours in _CAUSES.items() if str(error).startswith(theirs)), "")
+    place = f"see {found[1]}" if found else "it cannot be read"
+    return f"{cause} ({place})" if cause else place
 
 
 def _read(path: Path) -> tuple[bytes, os.stat_result]:

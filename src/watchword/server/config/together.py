@@ -1,5 +1,6 @@
 """Settings of the transport that are each right by themselves and make no sense together."""
 
+import grp
 from collections.abc import Iterator, Mapping
 
 from watchword.server.config.model import TLSMode, UnixListen
@@ -16,6 +17,7 @@ def check_transport(settings: Settings) -> Iterator[ConfigProblem]:
     yield from _check_tls(settings)
     yield from _check_socket(settings)
     yield from _check_proxies(settings)
+    yield from _check_metrics(settings)
 
 
 def _check_origin(settings: Settings) -> Iterator[ConfigProblem]:
@@ -59,13 +61,35 @@ def _check_file(setting: Setting | None, mode: TLSMode) -> Iterator[ConfigProble
 
 def _check_socket(settings: Settings) -> Iterator[ConfigProblem]:
     listen = settings.get("listen")
-    if listen is None or isinstance(listen.value, UnixListen):
+    if listen is None:
+        return
+    if isinstance(listen.value, UnixListen):
+        yield from _check_group(settings.get("socket.group"))
         return
     for key in ("socket.mode", "socket.group"):
         setting = settings.get(key)
         if setting is not None and setting.place != DEFAULT:
             detail = f"means nothing: {listen.value} (listen) is not a Unix socket"
             yield ConfigProblem(key=key, place=setting.place, detail=detail)
+
+
+def _check_group(group: Setting | None) -> Iterator[ConfigProblem]:
+    if group is None or group.value is None:
+        return
+    try:
+        grp.getgrnam(group.value)
+    except KeyError:
+        detail = f"there is no group “{group.value}” on this machine"
+        yield ConfigProblem(key=group.field.key, place=group.place, detail=detail)
+
+
+def _check_metrics(settings: Settings) -> Iterator[ConfigProblem]:
+    listen, metrics = settings.get("listen"), settings.get("metrics.listen")
+    if listen is None or metrics is None or metrics.value is None or metrics.value != listen.value:
+        return
+    if metrics.value.port != 0:
+        detail = f"{metrics.value} is taken by listen: choose another port"
+        yield ConfigProblem(key=metrics.field.key, place=metrics.place, detail=detail)
 
 
 def _check_proxies(settings: Settings) -> Iterator[ConfigProblem]:

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable
 from typing import Final
 
+from watchword.errors import InvalidConfigError
 from watchword.server.http.connections import Place, Places
 from watchword.server.http.proxies import Proxies, canonical_address
 from watchword.server.logs import get_log
@@ -54,7 +55,11 @@ class Listener:
         self._closed = False
 
     def open(self) -> None:
-        self._socket.listen(BACKLOG)
+        try:
+            self._socket.listen(BACKLOG)
+        except OSError as error:  # two may bind one address before either listens
+            self._socket.close()
+            raise InvalidConfigError(f"cannot listen: {error.strerror}") from None
         self._loop.add_reader(self._socket, self._accept)
 
     def close(self) -> None:

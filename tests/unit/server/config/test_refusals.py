@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from watchword.errors import InvalidConfigError
-from watchword.server.config import InvalidSettingsError, load_config
+from watchword.server.config import InvalidSettingsError, load, load_config
 from watchword.testing import components
 
 
@@ -170,3 +170,44 @@ def test_fault_N5_a_data_directory_that_others_may_enter_is_refused_before_anyth
     data.chmod(0o755)
     with pytest.raises(InvalidConfigError, match=r"data \(--data\): .*chmod 700"):
         load_config(environ={}, flags={"data": str(data)})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('log.level = "info"\nlog.level = "debug"\n', "a setting is given twice (see line 2"),
+        ("[log]\n[log]\n", "a table is given twice"),
+        ('origin = "https://id.example\n', "a text has no closing quote"),
+        ("shutdown_grace_s =\n", "a value is missing"),
+        ("origin https\n", "“=” is missing"),
+    ],
+)
+def test_what_is_no_TOML_is_told_with_its_cause(tmp_path, text, said):
+    file = tmp_path / "watchword.toml"
+    file.write_text(text)
+    with pytest.raises(InvalidConfigError) as refused:
+        load(file=file, environ={})
+    assert said in refused.value.detail
+
+
+def test_a_group_that_this_machine_does_not_have_is_refused_before_a_start(tmp_path):
+    environ = {
+        "WATCHWORD_DATA": str(tmp_path / "data"),
+        "WATCHWORD_LISTEN": f"unix:{tmp_path}/http.sock",
+        "WATCHWORD_TLS_MODE": "off",
+        "WATCHWORD_ORIGIN": "https://id.example.org",
+        "WATCHWORD_SOCKET_GROUP": "nobody-has-this-group",
+    }
+    with pytest.raises(InvalidSettingsError, match="there is no group") as refused:
+        load(environ=environ)
+    assert "socket.group" in refused.value.detail
+
+
+def test_metrics_cannot_be_where_callers_are(tmp_path):
+    environ = {
+        "WATCHWORD_DATA": str(tmp_path / "data"),
+        "WATCHWORD_LISTEN": "127.0.0.1:8443",
+        "WATCHWORD_METRICS_LISTEN": "127.0.0.1:8443",
+    }
+    with pytest.raises(InvalidSettingsError, match="taken by listen"):
+        load(environ=environ)

@@ -13,7 +13,7 @@ import apsw
 
 from watchword.core.clock import Instant
 from watchword.errors import InvalidConfigError
-from watchword.server.data_directory import sync_file
+from watchword.server.data_directory import sync_directory, sync_file
 from watchword.server.db.migrate import Applied, Migration, list_migrations, plan
 from watchword.server.db.restored import RESTORED, RestoredMark
 from watchword.server.db.sqlite.connection import connect, pragma
@@ -82,6 +82,7 @@ def _copy(connection: apsw.Connection, place: Path, last: Applied, now: Instant)
         target.close(True)
     sync_file(partial)
     partial.replace(place)
+    sync_directory(place.parent)
     _log.info("the database was copied to %s before its migration", place.name)
 
 
