@@ -14,10 +14,12 @@ from watchword.client import AsyncClient, Client, ClientSettings, Retries, Timeo
 from watchword.client.opening import find_server
 from watchword.client.password_source import PasswordSource, read_password
 from watchword.client.trust import TrustedServer
+from watchword.client.vault import VaultFile
 from watchword.core.clock import MINUTE
 from watchword.core.entropy import SystemEntropy
 from watchword.core.secret import Secret
 from watchword.errors import (
+    ConflictError,
     InvalidConfigError,
     MalformedError,
     NotTrustedError,
@@ -239,6 +241,72 @@ def test_a_changed_password_is_the_one_for_renewals_and_for_the_vault(server: Ru
         client.log_out()
         with pytest.raises(SignInNeededError):
             client.who_am_i()
+
+
+# Two processes with one vault
+
+
+def test_a_password_change_is_not_undone_by_another_process_with_the_vault(server: RunningServer, kind: str):
+    account = server.register(f"undone-{kind}")
+    changing, asking = account.client, Asking()
+    options = {"settings": settings(server)}
+    with (
+        make(kind, server.trusted, account.home, password=account.password, **options) as old,
+        make(kind, server.trusted, account.home, password=asking, **options) as knowing,
+        make(kind, server.trusted, account.home, **options) as without,
+    ):
+        for client in (old, knowing):
+            client.who_am_i()
+        without.open_vault(lambda: PASSWORD)
+        without._session._source = None  # as where the password was given to `open_vault` of long ago
+        changing.change_password(NEW)
+        session, asking.password = changing.who_am_i().session, NEW
+        before = account.home.joinpath("vault").read_bytes()
+        with pytest.raises(WrongPasswordError):
+            old.who_am_i()
+        with pytest.raises(ConflictError, match="another process"):
+            without.who_am_i()
+        with pytest.raises(SignInNeededError, match="give it `password`"):
+            without.who_am_i()
+        assert knowing.who_am_i().session == session
+        assert account.home.joinpath("vault").read_bytes() == before
+    file = VaultFile(account.home, SystemEntropy())
+    with pytest.raises(WrongPasswordError):
+        file.open(account.password)
+    assert file.open(Secret.from_text(NEW)).get("WATCHWORD_SESSION") == session
+
+
+def test_another_process_has_renewed_the_session_and_its_session_is_used(server: RunningServer, kind: str):
+    account = server.register(f"shared-{kind}")
+    options = {"password": account.password, "settings": settings(server)}
+    with (
+        make(kind, server.trusted, account.home, **options) as one,
+        make(kind, server.trusted, account.home, **options) as two,
+    ):
+        assert one.who_am_i().session == two.who_am_i().session
+        server.clock.advance(11 * MINUTE)
+        session = one.who_am_i().session
+        assert two.who_am_i().session == session  # renewed no second time
+        two.log_in()
+        newer = two.who_am_i().session
+        assert newer != session
+        assert one.token("https://app.example").access_token  # refused at first: its session has ended
+        assert one.who_am_i().session == newer
+
+
+def test_a_session_that_ended_is_dropped_from_a_vault_that_another_process_has_saved(
+    server: RunningServer, kind: str
+):
+    account = server.register(f"saved-{kind}")
+    options = {"password": account.password, "settings": settings(server)}
+    with make(kind, server.trusted, account.home, **options) as client:
+        client.who_am_i()
+        file = VaultFile(account.home, SystemEntropy())
+        file.save(file.open(account.password))
+        server.suspend(account.username)
+        with pytest.raises(SignInNeededError, match="has ended"):
+            client.who_am_i()
+        assert "WATCHWORD_SESSION" not in file.open(account.password).entries
 
 
 # No answer

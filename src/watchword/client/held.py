@@ -1,5 +1,10 @@
-"""The vault as a session holds it: opened, changed and saved. Changed only inside a `Whole`, one at a time."""
+"""The vault as a session holds it: opened, changed and saved. Changed only inside a `Whole`, one at a time.
 
+Another process may hold it too. What that one has written is never overwritten: before a login it is taken in, and
+where it comes to light later, what is held here is let go of (`ConflictError`), to be opened again.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from watchword.client import device
@@ -9,7 +14,7 @@ from watchword.client.vault import OpenVault, Owner, StretchFunction, VaultFile
 from watchword.core.clock import Clock
 from watchword.core.entropy import Entropy
 from watchword.core.secret import Secret
-from watchword.errors import SignInNeededError
+from watchword.errors import ConflictError, SignInNeededError
 from watchword.protocol.messages import SessionGrant
 
 
@@ -50,14 +55,24 @@ class Held:
         """Raises `WrongPasswordError`, `DamagedError`."""
         self.vault = yield Work(run=lambda: self.file.open(password, self._ways.stretch))
 
-    def create(self, owner: Owner, entries: dict[str, str], password: Secret) -> SessionFlow[None]:
-        """A new file in place of what was there."""
-        self.vault = yield Work(run=lambda: self.file.create(owner, entries, password, self._ways.stretch))
+    def refresh(self, password: Secret) -> SessionFlow[None]:
+        """Take in what another process has written since. Raises `WrongPasswordError`, `DamagedError`."""
+        vault = self.require()
+        newer = yield Work(run=lambda: self.file.newer_than(vault, password, self._ways.stretch))
+        if newer is not None:
+            self.vault = newer
+            self.generation += 1
 
     def enrolled(self, owner: Owner, entries: dict[str, str], password: Secret) -> SessionFlow[None]:
-        """This is another device from now on."""
+        """This is another device from now on: a new file in place of what was there."""
         self.generation += 1
-        yield from self.create(owner, entries, password)
+        self.vault = yield Work(run=lambda: self.file.create(owner, entries, password, self._ways.stretch))
+
+    def reseal(self, owner: Owner, entries: dict[str, str], password: Secret) -> SessionFlow[None]:
+        """The same device under another password. Raises `ConflictError`."""
+        vault = self.require()
+        stretch = self._ways.stretch
+        yield from self._writing(lambda: self.file.create(owner, entries, password, stretch, replaces=vault))
 
     def keep(self, grant: SessionGrant, password: Secret) -> SessionFlow[None]:
         """What the device was granted, on disk before this returns; `password` has just logged in."""
@@ -67,13 +82,18 @@ class Held:
         # compare: numbers of versions. Another one: the password was changed elsewhere, so seal with the new one.
         if grant.seed_version != vault.owner.password_version:
             owner = replace(vault.owner, password_version=grant.seed_version)
-            yield from self.create(owner, dict(vault.entries), password)
+            yield from self.reseal(owner, dict(vault.entries), password)
         else:
             yield from self.save()
 
     def end_session(self) -> SessionFlow[None]:
-        """The device stays; its session is gone."""
-        self.require().drop(*device.SESSION_ENTRIES)
+        """The device stays; its session is gone.
+
+        Raises `ConflictError` where another process has changed the vault: its session may be another one.
+        """
+        if self.vault is None:  # let go of meanwhile
+            raise ConflictError("the vault was changed by another process: open it again")
+        self.vault.drop(*device.SESSION_ENTRIES)
         self.generation += 1
         yield from self.save()
 
@@ -88,5 +108,19 @@ class Held:
             yield from self.save()
 
     def save(self) -> SessionFlow[None]:
+        """Raises `ConflictError`; nothing is written then, and the vault is no longer open here."""
         vault = self.require()
-        yield Work(run=lambda: self.file.save(vault))
+
+        def saved() -> OpenVault:
+            self.file.save(vault)
+            return vault
+
+        yield from self._writing(saved)
+
+    def _writing(self, write: Callable[[], OpenVault]) -> SessionFlow[None]:
+        try:
+            self.vault = yield Work(run=write)
+        except ConflictError:
+            self.vault = None
+            self.generation += 1
+            raise

@@ -25,6 +25,7 @@ from watchword.client.vault import OpenVault, VaultFile
 from watchword.core.clock import SECOND
 from watchword.core.secret import Secret
 from watchword.errors import (
+    ConflictError,
     RefusedError,
     SignInNeededError,
     UnauthenticatedError,
@@ -170,6 +171,8 @@ class Session:
 
     def _prove(self, identifier: str, password: Secret) -> SessionFlow[LoggedIn]:
         """Log in with whatever proves this device; a grant is in the vault, on disk, before this returns."""
+        if self._held.vault is not None:
+            yield from self._held.refresh(password)
         prover = device.prover_of(self._held.vault) if self._held.vault else None
         logged_in = yield from self._peer.sealed(
             lambda to: account.log_in(identifier, password, to=to, entropy=self.ways.entropy, prover=prover)
@@ -219,7 +222,7 @@ class Session:
             "WATCHWORD_CLIENT_KEY": answer.client_key,
             "WATCHWORD_SEED_VERSION": str(answer.seed_version),
         }
-        yield from self._held.create(replace(vault.owner, password_version=answer.seed_version), entries, new)
+        yield from self._held.reseal(replace(vault.owner, password_version=answer.seed_version), entries, new)
         if isinstance(self._source, Secret):  # a file or a function is its owner's to change
             self._source = new
 
@@ -232,11 +235,9 @@ class Session:
         try:
             return (yield from line.run(flow(token)))
         except UnauthenticatedError as error:
-            newer = self._newer_than(token)
-            if newer is None:
-                yield Whole(flow=lambda: self._forget(token))
-                raise _ended(error) from error
-        return (yield from line.run(flow(newer)))  # another task has signed in meanwhile
+            ended = _ended(error)
+            newer = yield Whole(flow=lambda: self._in_place_of(token, ended))
+        return (yield from line.run(flow(newer)))  # another task or process has signed in meanwhile
 
     def call_alone(self, flow: Callable[[Secret], Flow[T]]) -> SessionFlow[T]:
         """As `call`, for a part of a `Whole`; the vault is open."""
@@ -245,8 +246,29 @@ class Session:
         try:
             return (yield from line.run(flow(token)))
         except UnauthenticatedError as error:
+            newer = yield from self._in_place_of(token, _ended(error))
+        return (yield from line.run(flow(newer)))
+
+    def _in_place_of(self, token: Secret, ended: SignInNeededError) -> SessionFlow[Secret]:
+        """A token to use after `token` was refused, if somebody else has signed in; else the session has ended.
+
+        Raises `ended`, and so does the next call; and `ConflictError` where another process has changed the vault,
+        and there is no password at hand to open it again.
+        """
+        newer = self._newer_than(token)
+        if newer is not None:
+            return newer
+        try:
             yield from self._held.end_session()
-            raise _ended(error) from error
+        except ConflictError:
+            if self._source is None:
+                raise
+            yield from self._open_first()
+            newer = yield from self._renew()
+            if newer != token:  # compare: a Secret does so in constant time
+                return newer
+            yield from self._held.end_session()
+        raise ended
 
     def _live_token(self) -> SessionFlow[Secret]:
         vault = yield from self.opened()
@@ -262,8 +284,8 @@ class Session:
         return device.live_access_token(vault, now=self.ways.clock.now(), margin=_MARGIN)
 
     def _newer_than(self, token: Secret) -> Secret | None:
-        vault = self._held.require()
-        found = self._token_in(vault) if device.SESSION in vault.entries else None
+        vault = self._held.vault
+        found = self._token_in(vault) if vault is not None and device.SESSION in vault.entries else None
         if found is None:
             return None
         same = found == token  # compare: a Secret does so in constant time
@@ -276,6 +298,10 @@ class Session:
         if token is not None:
             return token
         password = yield from self._password(None)
+        yield from self._held.refresh(password)
+        token = self._token_in(self._held.require())
+        if token is not None:
+            return token  # another process has renewed it
         try:
             yield from self._prove(vault.owner.username, password)
         except RefusedError:
@@ -298,11 +324,6 @@ class Session:
             yield from self.call(lambda token: api.end_session(token, session or ""))
         if everywhere or own:
             yield Whole(flow=self._held.end_session)
-
-    def _forget(self, token: Secret) -> SessionFlow[None]:
-        """The session that `token` is of has ended elsewhere: say so once, and the next call too."""
-        if self._newer_than(token) is None:
-            yield from self._held.end_session()
 
     def key_document(self) -> SessionFlow[KeyDocument]:
         document: KeyDocument = yield Whole(flow=self._peer.keys)

@@ -6,8 +6,11 @@
     sealed = JWE, dir, A256GCM, of dotenv text
 
 The clear members say whose vault this is and which root certificate is pinned; they are bound into the key, so that the
-vault does not open once any of them was changed. Written whole: a temporary file, fsync, rename, fsync of the folder.
+vault does not open once any of them was changed. Written whole: a temporary file, fsync, rename, fsync of the folder;
+and only over what the writer has read or written itself, so that no process undoes what another one has done.
 """
+
+# ruff: noqa: SLF001  # one module, two classes: the key of an open vault is for the file alone
 
 import contextlib
 import fcntl
@@ -34,6 +37,7 @@ from watchword.crypto.jwe import decode_jwe, encode_jwe
 from watchword.crypto.kdf import Label, derive
 from watchword.crypto.passwords import SALT_SIZE, StretchParams, stretch
 from watchword.errors import (
+    ConflictError,
     DamagedError,
     MalformedError,
     TooLargeError,
@@ -91,6 +95,8 @@ class OpenVault:
     _stretched: Secret
     _salt: bytes
     _params: StretchParams = field(default_factory=StretchParams)
+    _known: tuple[bytes, ...] = ()
+    """Digests of the file as this was read from it, or written to it."""
 
     def get(self, name: str) -> str:
         """Raises `DamagedError` for a name that a vault of ours must have."""
@@ -124,11 +130,11 @@ class VaultFile:
 
     def owner(self) -> Owner:
         """Who it belongs to, not yet authenticated: good for choosing a server and for prompts."""
-        return _owner(self._read())
+        return _owner(self._read()[1])
 
     def open(self, password: Secret, stretch_with: StretchFunction = stretch) -> OpenVault:
         """Open with the prepared password; about 0.1 s. Raises `WrongPasswordError`, `DamagedError`."""
-        file = self._read()
+        raw, file = self._read()
         try:
             params = StretchParams(
                 memory_kib=file.stretch.memory_kib, passes=file.stretch.passes, lanes=file.stretch.lanes
@@ -141,11 +147,23 @@ class VaultFile:
         stretched = stretch_with(password, salt, params)
         if not hmac.compare_digest(check, _check(stretched, salt)):
             raise WrongPasswordError("this password does not open the vault")
-        try:
-            text = decode_jwe(file.sealed, _key(stretched, file), kid=_KID, typ=_TYPE, max_size=_MAX_SIZE)
-        except (UnsealError, MalformedError) as error:
-            raise DamagedError("the vault is damaged: its password is right, its contents are not") from error
-        return OpenVault(_owner(file), _read_dotenv(text), stretched, salt, params)
+        return OpenVault(_owner(file), _unsealed(file, stretched), stretched, salt, params, (_digest(raw),))
+
+    def newer_than(
+        self, vault: OpenVault, password: Secret, stretch_with: StretchFunction = stretch
+    ) -> OpenVault | None:
+        """The file opened again, if another process has written it since `vault` was read or saved; else None.
+
+        `password` is stretched only where the file is sealed in another way now. Raises as `open`.
+        """
+        raw, file = self._read()
+        if _digest(raw) in vault._known:
+            return None
+        if not _sealed_alike(file, vault):
+            return self.open(password, stretch_with)
+        stretched, salt = vault._stretched, vault._salt
+        entries = _unsealed(file, stretched)
+        return OpenVault(_owner(file), entries, stretched, salt, vault._params, (_digest(raw),))
 
     def create(
         self,
@@ -153,28 +171,48 @@ class VaultFile:
         entries: Mapping[str, str],
         password: Secret,
         stretch_with: StretchFunction = stretch,
+        *,
+        replaces: OpenVault | None = None,
     ) -> OpenVault:
-        """A new vault under a fresh salt, saved."""
+        """A new vault under a fresh salt, saved in place of what was there.
+
+        Raises `ConflictError` where that is sealed in another way than the vault that this one `replaces`: somebody
+        else has changed the password. What was only saved meanwhile, under the old password, gives way.
+        """
         salt, params = self._entropy.bytes(SALT_SIZE), StretchParams()
         vault = OpenVault(owner, {}, stretch_with(password, salt, params), salt, params)
         vault.put(entries)
-        self.save(vault)
+        self._write(vault, lambda: replaces is None or _sealed_alike(self._read()[1], replaces))
         return vault
 
     def save(self, vault: OpenVault) -> None:
-        """Replace the file atomically. Raises `UnavailableError`; then the old file is still there, whole."""
-        file = _seal(vault, self._entropy)
+        """Replace the file atomically.
+
+        Raises:
+            ConflictError: another process has written it, or taken it away, since `vault` was read or saved.
+            UnavailableError: it cannot be written; the old file is still there, whole.
+        """
+        self._write(vault, lambda: _digest(self._read()[0]) in vault._known)
+
+    def _write(self, vault: OpenVault, may: Callable[[], bool]) -> None:
+        """`may` is asked about the file as it is, while nobody else can change it."""
+        content = encode_json(msgspec.to_builtins(_seal(vault, self._entropy))) + b"\n"
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _locked(self.path.parent):
-                _replace(self.path, encode_json(msgspec.to_builtins(file)) + b"\n")
+                _require_ours(may)
+                # Not alone yet: if the write fails, either file may be there.
+                vault._known = (*vault._known, _digest(content))
+                _replace(self.path, content)
+                vault._known = (_digest(content),)
         except OSError as error:
             raise UnavailableError(f"cannot write {self.path}: {error.strerror}") from error
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
 
-    def _read(self) -> _File:
+    def _read(self) -> tuple[bytes, _File]:
+        """The file, and what it says."""
         try:
             raw = self.path.read_bytes()
         except FileNotFoundError:
@@ -182,9 +220,41 @@ class VaultFile:
         except OSError as error:
             raise UnavailableError(f"cannot read {self.path}: {error.strerror}") from error
         try:
-            return parse_message(raw, _File, max_size=_MAX_SIZE)
+            return raw, parse_message(raw, _File, max_size=_MAX_SIZE)
         except (MalformedError, TooLargeError) as error:
             raise DamagedError(f"{self.path} is not a vault of this version, or damaged") from error
+
+
+def _require_ours(may: Callable[[], bool]) -> None:
+    """Raises `ConflictError`, also where the file is gone, or is none any more."""
+    try:
+        ours = may()
+    except DamagedError:
+        ours = False
+    if not ours:
+        raise ConflictError(
+            "the vault was changed by another process, and this one has written nothing to it: open it again"
+        )
+
+
+def _digest(raw: bytes) -> bytes:
+    return hashlib.sha256(raw).digest()
+
+
+def _sealed_alike(file: _File, vault: OpenVault) -> bool:
+    """Whether the key of `vault` is that of `file`: the same password under the same salt, not changed since."""
+    check = encode_b64u(_check(vault._stretched, vault._salt))
+    same_check = hmac.compare_digest(file.check, check)
+    return same_check and file.salt == encode_b64u(vault._salt)  # compare: a salt is public
+
+
+def _unsealed(file: _File, stretched: Secret) -> dict[str, str]:
+    """Raises `DamagedError`."""
+    try:
+        text = decode_jwe(file.sealed, _key(stretched, file), kid=_KID, typ=_TYPE, max_size=_MAX_SIZE)
+    except (UnsealError, MalformedError) as error:
+        raise DamagedError("the vault is damaged: its password is right, its contents are not") from error
+    return _read_dotenv(text)
 
 
 def _seal(vault: OpenVault, entropy: Entropy) -> _File:
@@ -199,16 +269,16 @@ def _seal(vault: OpenVault, entropy: Entropy) -> _File:
         password_version=owner.password_version,
         stretch=StretchBody(
             alg="argon2id",
-            memory_kib=vault._params.memory_kib,  # noqa: SLF001  # one module, two classes
-            passes=vault._params.passes,  # noqa: SLF001
-            lanes=vault._params.lanes,  # noqa: SLF001
+            memory_kib=vault._params.memory_kib,
+            passes=vault._params.passes,
+            lanes=vault._params.lanes,
         ),
-        salt=encode_b64u(vault._salt),  # noqa: SLF001
-        check=encode_b64u(_check(vault._stretched, vault._salt)),  # noqa: SLF001
+        salt=encode_b64u(vault._salt),
+        check=encode_b64u(_check(vault._stretched, vault._salt)),
         sealed="",
     )
     text = "".join(f"{name}={value}\n" for name, value in sorted(vault.entries.items())).encode()
-    key = _key(vault._stretched, file)  # noqa: SLF001
+    key = _key(vault._stretched, file)
     return msgspec.structs.replace(file, sealed=encode_jwe(text, key, kid=_KID, typ=_TYPE, entropy=entropy))
 
 

@@ -13,7 +13,13 @@ from watchword.client.vault import FILE_NAME, OpenVault, Owner, VaultFile
 from watchword.core.secret import Secret
 from watchword.crypto.kdf import Label, derive
 from watchword.crypto.passwords import StretchParams
-from watchword.errors import DamagedError, MalformedError, UnavailableError, WrongPasswordError
+from watchword.errors import (
+    ConflictError,
+    DamagedError,
+    MalformedError,
+    UnavailableError,
+    WrongPasswordError,
+)
 from watchword.testing import SeededEntropy
 
 OWNER = Owner(
@@ -25,6 +31,7 @@ OWNER = Owner(
     password_version=1,
 )
 PASSWORD = Secret(b"violet kangaroo plays chess")
+NEW_PASSWORD = Secret(b"seven purple lanterns at dusk")
 ENTRIES = {"WATCHWORD_SIGNING_KEY": "A" * 43, "WATCHWORD_DEVICE": "dev_1", "EMPTY": ""}
 
 
@@ -186,6 +193,62 @@ def test_a_left_over_temporary_file_or_link_is_not_written_through(tmp_path: Pat
     file.save(vault)
     assert victim.read_text() == "mine"
     assert file.open(PASSWORD, quick).entries == ENTRIES
+
+
+def test_what_another_process_wrote_is_not_overwritten(tmp_path: Path) -> None:
+    file, mine = make(tmp_path)
+    theirs = file.open(PASSWORD, quick)
+    theirs.put({"NEW": "1"})
+    file.save(theirs)
+    before = file.path.read_bytes()
+    with pytest.raises(ConflictError, match="another process"):
+        file.save(mine)
+    assert file.path.read_bytes() == before
+    file.save(theirs)
+    file.remove()
+    with pytest.raises(ConflictError):
+        file.save(theirs)
+    assert not file.exists()
+
+
+def test_a_new_password_in_the_file_is_not_undone(tmp_path: Path) -> None:
+    file, mine = make(tmp_path)
+    theirs = file.open(PASSWORD, quick)
+    file.create(OWNER, theirs.entries, NEW_PASSWORD, quick, replaces=theirs)
+    for late in (mine, theirs):
+        with pytest.raises(ConflictError):
+            file.save(late)
+        with pytest.raises(ConflictError):
+            file.create(OWNER, late.entries, Secret(b"a third one"), quick, replaces=late)
+    assert file.open(NEW_PASSWORD, quick).entries == ENTRIES
+
+
+def test_a_new_password_takes_the_place_of_what_was_saved_under_the_old_one(tmp_path: Path) -> None:
+    file, mine = make(tmp_path)
+    theirs = file.open(PASSWORD, quick)
+    file.save(theirs)
+    file.create(OWNER, mine.entries, NEW_PASSWORD, quick, replaces=mine)
+    assert file.open(NEW_PASSWORD, quick).entries == ENTRIES
+    with pytest.raises(ConflictError):
+        file.save(theirs)
+
+
+def test_what_is_newer_is_opened_with_the_key_at_hand_or_else_with_the_password(tmp_path: Path) -> None:
+    file, mine = make(tmp_path)
+    assert file.newer_than(mine, PASSWORD, quick) is None
+    theirs = file.open(PASSWORD, quick)
+    theirs.put({"NEW": "1"})
+    file.save(theirs)
+    newer = file.newer_than(mine, Secret(b"not needed: it is sealed as before"), quick)
+    assert newer is not None
+    assert newer.entries == {**ENTRIES, "NEW": "1"}
+    file.save(newer)
+    file.create(OWNER, ENTRIES, NEW_PASSWORD, quick)
+    with pytest.raises(WrongPasswordError):
+        file.newer_than(mine, PASSWORD, quick)
+    resealed = file.newer_than(mine, NEW_PASSWORD, quick)
+    assert resealed is not None
+    assert resealed.entries == ENTRIES
 
 
 @pytest.mark.parametrize("name", ["lower", "1A", "", "A B", "A=B", "Ä"])
