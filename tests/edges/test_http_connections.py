@@ -7,6 +7,7 @@ import resource
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.edges.harness import Connection, RunningServer, running_server
 
-from watchword.server.http import connections
+from watchword.server.http import Reply, Request, Route, connections
 from watchword.server.http.connections import ConnectionLimits, Place, Places, source_of
 
 FEW = ConnectionLimits(total=12, per_source=4)
@@ -79,16 +80,61 @@ def test_nobody_holds_the_door_shut_by_keeping_silent(server: RunningServer):
         assert not is_closed(silent[-1])
 
 
-def test_a_connection_that_asked_for_something_does_not_give_way(server: RunningServer):
-    with ExitStack() as stack:
-        busy = server.connect()
-        assert ask(busy, server) == 200
+def keep_busy() -> tuple[Route, threading.Event, threading.Event]:
+    """A route that answers when it is let: it, what tells that it was asked, and what lets it answer."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    async def slow(_request: Request) -> Reply:
+        begun.set()
+        while not go_on.is_set():
+            await asyncio.sleep(0.01)
+        return Reply.empty()
+
+    return Route("GET", "/api/slow", slow), begun, go_on
+
+
+@pytest.mark.parametrize("fronts", [0, 1])
+def test_who_asked_once_gives_way_when_idle_and_a_request_in_work_never_does(fronts: int):
+    """All places are held by callers that each asked for something: the longest idle makes room."""
+    route, begun, go_on = keep_busy()
+    with running_server(limits=FEW, fronts=fronts, routes=[route]) as server, ExitStack() as stack:
+        busy = server.connect(source="127.0.0.2")
+        busy.send(server.encode("GET", "/api/slow"))
+        assert begun.wait(5)
+        held = [server.connect(source=f"127.0.0.{2 + number // 4}") for number in range(1, 12)]
+        for each in (busy, *held):
+            stack.callback(each.close)
+        assert [ask(each, server) for each in held] == [200] * 11
+        held[0].send(b"GET / HTTP/1.1\r\n")  # the beginning of a head does not keep a place
         time.sleep(connections.QUIET_S + 0.2)
-        idle(stack, server, 40)
+        assert ask(held[2], server) == 200
+        newcomers = [server.connect(source="127.0.0.9") for _ in range(2)]
+        for each in newcomers:
+            stack.callback(each.close)
+            assert ask(each, server) == 200
+        assert held[0].is_closed()
+        assert held[1].is_closed()
+        neighbour = server.connect(source="127.0.0.2")  # its source has all its places again
+        assert ask(neighbour, server) == 200
+        stack.callback(neighbour.close)
+        assert ask(held[2], server) == 200
+        go_on.set()
+        assert busy.read().status == 204
+
+
+@pytest.mark.parametrize("fronts", [0, 1])
+def test_of_one_source_the_longest_idle_gives_way(fronts: int):
+    with running_server(limits=FEW, fronts=fronts) as server, ExitStack() as stack:
+        held = [server.connect() for _ in range(FEW.per_source)]
+        assert [ask(each, server) for each in held] == [200] * FEW.per_source
         time.sleep(connections.QUIET_S + 0.2)
-        idle(stack, server, 40)
-        assert ask(busy, server) == 200
-        busy.close()
+        assert ask(held[0], server) == 200
+        newcomer = server.connect()
+        assert ask(newcomer, server) == 200
+        for each in (newcomer, *held):
+            stack.callback(each.close)
+        assert held[1].is_closed()
+        assert ask(held[0], server) == 200
 
 
 def test_places_are_free_again_however_a_connection_ends(server: RunningServer):
@@ -164,7 +210,7 @@ async def test_shed_connections_are_counted_and_said_now_and_then(caplog: pytest
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["take", "take", "heard", "release"]), st.integers(0, 5)), max_size=60
+    st.tuples(st.sampled_from(["take", "take", "heard", "idle", "release"]), st.integers(0, 5)), max_size=60
 )
 
 
@@ -182,10 +228,13 @@ def test_what_is_counted_is_what_is_open(steps: list[tuple[str, int]]):
                     held.append((number, place))
             elif held and action == "heard":
                 held[number % len(held)][1].heard()
+            elif held and action == "idle":
+                held[number % len(held)][1].idle()
             elif held:
                 _, place = held.pop(number % len(held))
                 place.release()
                 place.release()
+                place.idle()
             assert places.open == len(held)
         for _, place in held:
             place.release()

@@ -1,10 +1,13 @@
 """How many connections may be open: in all, and from one source. What is more is closed at once.
 
-When there is no room, the oldest that has sent no request yet gives way, if it had time to: so nobody holds the door
-shut by connecting and keeping silent.
+When there is no room, the one that has been quiet for longest gives way: it has asked for nothing yet, or has had its
+answer. So nobody holds the door shut by connecting and keeping silent, nor by a request now and then. Who waits for an
+answer keeps its place.
 
-    accepted ──▶ quiet ──(first whole head)──▶ heard ──▶ released
-                   └──(no room, and older than `QUIET_S`)──▶ ended, and released
+    accepted ──▶ quiet ──(whole head)──▶ heard ──▶ released
+                  │  ▲                     │
+                  │  └──(answered)─────────┘
+                  └──(no room, and quiet for `QUIET_S`)──▶ ended, and released
 """
 
 import asyncio
@@ -26,7 +29,7 @@ OTHER_HANDLES: Final = 128
 SHARE: Final = 4
 """One source may have this part of all: a quarter. Generous, since a proxy or a network may stand behind it."""
 QUIET_S: Final = 1.0
-"""For the handshake and the first head, when others wait for the place."""
+"""For the handshake and a head, and for an answer to leave, when others wait for the place."""
 _SAY_EVERY_S: Final = 5.0
 _LEAST: Final = 16
 _PREFIX: Final = 64
@@ -78,12 +81,17 @@ class Place:
     def __init__(self, places: "Places", source: str, since: float) -> None:
         self._places = places
         self.source, self.since = source, since
+        """`since`: quiet for so long, on the loop's clock."""
         self.end: Callable[[], object] | None = None
         """How to end the connection, as soon as there is a way."""
 
     def heard(self) -> None:
         """A whole head came: the connection is in use."""
         self._places.unquiet(self)
+
+    def idle(self) -> None:
+        """It has had its answer, and has asked for nothing more so far."""
+        self._places.quiet(self)
 
     @property
     def measures(self) -> ConnectionMeasures:
@@ -101,7 +109,7 @@ class Places:
         self._limits = limits
         self.measures = measures or ConnectionMeasures()
         self._taken: dict[str, set[Place]] = {}
-        self._quiet: dict[Place, None] = {}  # in the order of their coming
+        self._quiet: dict[Place, None] = {}  # the longest quiet first
         self._quiet_of: dict[str, dict[Place, None]] = {}
         self._unsaid = 0
         self._said_at = float("-inf")
@@ -130,11 +138,21 @@ class Places:
             return None
         place = Place(self, source, now)
         self._taken.setdefault(source, set()).add(place)
-        self._quiet[place] = None
-        self._quiet_of.setdefault(source, {})[place] = None
+        self._append(place)
         self.measures.open += 1
         self.measures.accepted += 1
         return place
+
+    def quiet(self, place: Place) -> None:
+        """Put it behind all that are quiet; one that was released meanwhile stays so."""
+        if place in self._taken.get(place.source, ()):
+            self.unquiet(place)
+            place.since = asyncio.get_running_loop().time()
+            self._append(place)
+
+    def _append(self, place: Place) -> None:
+        self._quiet[place] = None
+        self._quiet_of.setdefault(place.source, {})[place] = None
 
     def unquiet(self, place: Place) -> None:
         self._quiet.pop(place, None)
@@ -155,7 +173,7 @@ class Places:
             del self._taken[place.source]
 
     def _make_room(self, quiet: dict[Place, None], now: float) -> bool:
-        """End the oldest of `quiet`, if it had its time."""
+        """End the longest quiet of `quiet`, if it had its time."""
         oldest = next(iter(quiet), None)
         if oldest is None or oldest.end is None or now - oldest.since < QUIET_S:
             return False

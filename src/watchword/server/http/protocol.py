@@ -50,7 +50,7 @@ _NEVER: Final = float("inf")
 _CLOCK: Final = SystemClock()
 _ENTROPY: Final = SystemEntropy()
 """For the ids of refusals alone; what reaches the application is handed its own."""
-_TITLES: Final = {
+REFUSALS: Final = {
     400: "The request does not parse",
     408: "The request took too long",
     414: "The target is too long",
@@ -243,6 +243,8 @@ class HTTPProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         self._expect_within(HEAD_S if self._pending else IDLE_S)
         self._advance()
+        if not self._busy() and not self._ended:  # the beginning of a head is not yet a request
+            self._place.idle()
 
     # The end of a connection
 
@@ -277,7 +279,7 @@ class HTTPProtocol(HttpToolsProtocol):
 def _refusal(status: int, request_id: str) -> bytes:
     document = {
         "type": "about:blank",
-        "title": _TITLES[status],
+        "title": REFUSALS[status],
         "status": status,
         "request_id": request_id,
     }

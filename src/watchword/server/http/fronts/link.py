@@ -1,6 +1,8 @@
 """The server's end of a front: what was asked there is answered by the same application as everything else."""
 
 import asyncio
+import math
+import re
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -26,10 +28,13 @@ from watchword.server.http.fronts.frames import (
     Stop,
     encode_frame,
 )
+from watchword.server.http.protocol import REFUSALS
 from watchword.server.http.wire import RESPOND, ASGIApp, Message, Scope
 from watchword.server.logs import get_log
 
 Client = tuple[str, int] | None
+METHOD: Final = re.compile(r"[A-Z]{1,16}")
+"""As in `head`."""
 _FAILED: Final = b"content-length: 0\r\n"
 _log: Final = get_log("http")
 
@@ -37,10 +42,10 @@ _log: Final = get_log("http")
 class FarRequest:
     """One request that waits in a front for its answer. The scope has what our application reads of ASGI's."""
 
-    __slots__ = ("_gone", "_link", "_more", "_number", "_piece", "_waiting", "answered", "scope")
+    __slots__ = ("_gone", "_link", "_more", "_number", "_piece", "_place", "_waiting", "answered", "scope")
 
     def __init__(self, link: "Link", ask: Ask, client: Client) -> None:
-        self._link, self._number = link, ask.number
+        self._link, self._number, self._place = link, ask.number, ask.place
         self._piece: bytes | None = ask.body if ask.body or not ask.more else None
         self._more, self._gone, self.answered = ask.more, False, False
         self._waiting: asyncio.Future[None] | None = None
@@ -82,6 +87,7 @@ class FarRequest:
         if not self.answered:
             self.answered = True
             self._link.send(Answer(self._number, status, lines, body))
+            self._link.answered(self._place)
 
     async def send(self, _message: Message) -> None:
         raise RuntimeError("answers are written whole")
@@ -107,6 +113,8 @@ class Link(asyncio.Protocol):
         self._requests: dict[int, FarRequest] = {}
         self._places: dict[int, tuple[Place, Client]] = {}
         self._last_place = 0
+        self._asking: set[int] = set()
+        """Places with a request that is not answered yet; one each, as on any connection."""
         self._handlers: dict[type, Callable[[Any], None]] = {
             Ask: self._ask,
             More: self._more,
@@ -139,6 +147,7 @@ class Link(asyncio.Protocol):
             place.release()
         self._requests.clear()
         self._places.clear()
+        self._asking.clear()
         self._on_lost(self)
 
     def shutdown(self) -> None:
@@ -200,14 +209,19 @@ class Link(asyncio.Protocol):
             request.leave()
 
     def _refused(self, refused: Refused) -> None:
+        if refused.status not in REFUSALS:
+            raise MalformedError("a refusal that there is not")
         if found := self._places.get(refused.place):
             found[0].measures.refuse(refused.status)
 
     def _left(self, left: Left) -> None:
+        self._asking.discard(left.place)
         if found := self._places.pop(left.place, None):
             found[0].release()
 
     def _pong(self, pong: Pong) -> None:
+        if not 0 <= pong.share < math.inf:
+            raise MalformedError("a share that there cannot be")
         self.share = pong.share
 
     def _now_ready(self, _ready: Ready) -> None:
@@ -215,14 +229,23 @@ class Link(asyncio.Protocol):
 
     def _ask(self, ask: Ask) -> None:
         found = self._places.get(ask.place)
-        if found is None or ask.number in self._requests:
-            raise MalformedError("a request of no connection")
+        if found is None or ask.place in self._asking or ask.number in self._requests:
+            raise MalformedError("a request of no connection, or of one that has asked already")
+        if not METHOD.fullmatch(ask.method):
+            raise MalformedError("a method that the head's grammar does not have")
+        self._asking.add(ask.place)
         place, client = found
         place.heard()
         request = self._requests[ask.number] = FarRequest(self, ask, client)
         task = self._loop.create_task(self._run(ask.number, request))
         self._state.tasks.add(task)
         task.add_done_callback(self._state.tasks.discard)
+
+    def answered(self, number: int) -> None:
+        """The connection may ask again, or give its place to who needs it."""
+        self._asking.discard(number)
+        if found := self._places.get(number):
+            found[0].idle()
 
     async def _run(self, number: int, request: FarRequest) -> None:
         try:

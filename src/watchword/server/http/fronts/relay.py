@@ -30,6 +30,8 @@ from watchword.server.http.protocol import HTTPProtocol
 from watchword.server.logs import get_log
 from watchword.server.measures import ConnectionMeasures
 
+MOST_EARLY: Final = 4096
+"""Connections ended while they wait in the door; the kernel holds far fewer there."""
 _log: Final = get_log("http")
 
 
@@ -44,6 +46,9 @@ class FarPlace(Place):
 
     def heard(self) -> None:
         """The server learns it from the request."""
+
+    def idle(self) -> None:
+        """The server knows it from its answer."""
 
     @property
     def measures(self) -> ConnectionMeasures:
@@ -83,6 +88,8 @@ class Relay(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[None] = self._loop.create_future()
         self._places: dict[int, FarPlace] = {}
+        self._last_place = 0
+        self._ended_early: set[int] = set()
         self._cycles: dict[int, Cycle] = {}
         self._last = 0
         self._full = False
@@ -122,7 +129,14 @@ class Relay(asyncio.Protocol):
 
     # Connections
 
-    def place(self, number: int) -> FarPlace:
+    def place(self, number: int) -> FarPlace | None:
+        """Where a connection that came through the door belongs; None when the server has ended it already."""
+        self._last_place = number
+        ended = number in self._ended_early
+        self._ended_early = {each for each in self._ended_early if each > number}
+        if ended:
+            self.send(Left(number))
+            return None
         place = self._places[number] = FarPlace(self, number)
         return place
 
@@ -170,9 +184,12 @@ class Relay(asyncio.Protocol):
             cycle.on_response = _nothing  # it would keep the connection in memory
 
     def _end(self, end: End) -> None:
+        """What comes over the link may overtake the door, through which numbers come in their order."""
         place = self._places.get(end.place)
         if place is not None and place.end is not None:
             place.end()
+        elif end.place > self._last_place and len(self._ended_early) < MOST_EARLY:
+            self._ended_early.add(end.place)
 
     def _pong(self, _ping: Ping) -> None:
         before, self._used = self._used, (time.thread_time(), self._loop.time())
