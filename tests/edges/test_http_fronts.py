@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,9 +26,12 @@ from tests.edges.harness import (
 )
 
 from watchword.server.http import Reply, Request, Route
-from watchword.server.http.connections import ConnectionLimits
+from watchword.server.http.connections import ConnectionLimits, Place
+from watchword.server.http.fronts import child as child_module
 from watchword.server.http.fronts import pool
+from watchword.server.http.fronts.child import NUMBER_SIZE, Child
 from watchword.server.http.fronts.frames import Hello
+from watchword.server.http.fronts.link import Client
 
 LIMITS = ConnectionLimits(total=60, per_source=20)
 GET = b"GET /api/told HTTP/1.1\r\nHost: localhost:%d\r\n\r\n"
@@ -251,4 +255,63 @@ def test_a_front_that_speaks_of_what_it_was_not_given_is_ended(monkeypatch: pyte
             [child] = fronts._children
             fronts._loop.call_soon_threadsafe(child.link.data_received, said)
             eventually(partial(is_replaced, fronts, child.process.pid))
+        server.is_well()
+
+
+def test_a_certificate_that_changes_while_a_front_starts_is_that_fronts_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pool, "TICK_S", 0.05)
+    monkeypatch.setattr(pool, "_FIRST_PAUSE_S", 0.05)
+    chain, key = throw_away_certificate()
+    with running_server(fronts=1) as server:
+        fronts, spawn = fronts_of(server), child_module._spawn
+        hellos = [fronts._hello()]
+        fronts._hello = lambda: hellos[-1]
+
+        def spawn_and_renew(link: socket.socket, door: socket.socket) -> subprocess.Popen[bytes]:
+            started = spawn(link, door)
+            hellos.append(Hello(chain, key.reveal(), "info", True, 2))
+            fronts.renew()
+            return started
+
+        monkeypatch.setattr(child_module, "_spawn", spawn_and_renew)
+        [pid] = fronts.pids()
+        os.kill(pid, signal.SIGKILL)
+        eventually(partial(is_replaced, fronts, pid))
+        server.client = ssl_context(chain)
+        assert can_connect(server)
+
+
+def test_a_certificate_that_does_not_load_in_a_front_does_not_keep_the_next_from_it():
+    chain, key = throw_away_certificate()
+    with running_server(fronts=1) as server:
+        [child] = fronts_of(server)._children
+        for said in (b"no PEM at all", chain):
+            hello = Hello(said, key.reveal(), "info", True, 2)
+            fronts_of(server)._loop.call_soon_threadsafe(child.link.send, hello)
+        server.client = ssl_context(chain)
+        eventually(lambda: can_connect(server))
+
+
+def test_a_connection_whose_end_overtakes_it_is_closed_when_it_comes(monkeypatch: pytest.MonkeyPatch):
+    """The server ended it while it waited in the door, and has given its place to another."""
+
+    def end_first(self: Child, connection: socket.socket, place: Place, client: Client) -> bool:
+        number, handle = self.link.give(place, client).to_bytes(NUMBER_SIZE, "big"), connection.detach()
+        assert place.end is not None
+        place.end()
+
+        def follow() -> None:
+            socket.send_fds(self._door, [number], [handle])
+            os.close(handle)
+
+        asyncio.get_running_loop().call_later(0.2, follow)
+        return True
+
+    with running_server(fronts=1) as server:
+        [child] = fronts_of(server)._children
+        with monkeypatch.context() as patch:
+            patch.setattr(Child, "hand_over", end_first)
+            with socket.create_connection(("127.0.0.1", server.port), 3) as connection:
+                assert connection.recv(1) == b""
+        eventually(lambda: not child.link.load)
         server.is_well()

@@ -1,16 +1,23 @@
 """What holds for fronts without a process: frames, and when there are any."""
 
+import asyncio
+import math
+import socket
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from uvicorn.server import ServerState
 
 from watchword.errors import MalformedError
+from watchword.server.http.connections import ConnectionLimits, Places
 from watchword.server.http.fronts.balance import Balance
 from watchword.server.http.fronts.demand import BUSY, BUSY_S, QUIET_S, Demand, count_for
 from watchword.server.http.fronts.frames import (
     MAX_FRAME,
     Answer,
     Ask,
+    Frame,
     FrameReader,
     FromFront,
     FromServer,
@@ -19,8 +26,13 @@ from watchword.server.http.fronts.frames import (
     Left,
     Need,
     Ping,
+    Pong,
+    Refused,
     encode_frame,
 )
+from watchword.server.http.fronts.link import Link
+from watchword.server.http.protocol import REFUSALS
+from watchword.server.http.wire import Receive, Scope, Send
 
 ASK = Ask(1, 2, "POST", b"/api/login", b"a=1", [(b"host", b"h"), (b"x", b"\xff")], b"body", False)
 
@@ -105,3 +117,62 @@ def test_the_server_keeps_connections_while_a_front_has_more_to_do_and_gives_all
     for _ in range(20):
         balance.look(1.0, 1.0)
     assert not any(balance.keeps_next() for _ in range(20))
+
+
+async def never_answers(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    await asyncio.Event().wait()
+
+
+def ask(number: int, method: str = "GET") -> Ask:
+    return Ask(number, 1, method, b"/", b"", [], b"", False)
+
+
+async def is_ended_by(*said: Frame) -> bool:
+    """Whether a server that has given its front one connection ends the link for what the front says then."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with theirs:
+        loop, state = asyncio.get_running_loop(), ServerState()
+        lost: asyncio.Future[Link] = loop.create_future()
+        transport, link = await loop.create_unix_connection(
+            lambda: Link(never_answers, state, lost.set_result), sock=ours
+        )
+        place = Places(ConnectionLimits(total=1, per_source=1)).take("192.0.2.1")
+        assert place is not None
+        assert link.give(place, ("192.0.2.1", 0)) == 1
+        theirs.sendall(b"".join(map(encode_frame, (*said, Pong(0.5)))))
+        while not transport.is_closing() and not link.share:
+            await asyncio.sleep(0)
+        ended = transport.is_closing()
+        transport.abort()
+        await lost
+        for task in state.tasks:
+            task.cancel()
+        return ended
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "said",
+    [
+        (Refused(1, 200),),
+        (Refused(1, -1),),
+        (Pong(math.nan),),
+        (Pong(math.inf),),
+        (Pong(-1.0),),
+        (ask(1, "get"),),
+        (ask(1, "GET\r\n"),),
+        (ask(1, "A" * 17),),
+        (ask(1), ask(2)),
+        (ask(1), ask(1)),
+        (Left(1), ask(1)),
+    ],
+)
+async def test_what_no_front_of_ours_says_ends_the_link(said: tuple[Frame, ...]):
+    assert await is_ended_by(*said)
+
+
+@pytest.mark.anyio
+async def test_what_a_front_may_say_does_not_end_the_link():
+    assert not await is_ended_by(*(Refused(1, status) for status in REFUSALS), ask(1, "PROPFIND"))
+    assert not await is_ended_by(Refused(7, 400), Left(7), Gone(7), Left(1))

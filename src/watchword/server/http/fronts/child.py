@@ -42,8 +42,12 @@ class Child:
     started_at: float
 
     @classmethod
-    async def start(cls, make_link: Callable[[], Link], hello: Hello) -> Self:
-        """Start one. Raises `OSError` when the system gives no process or no handle."""
+    async def start(cls, make_link: Callable[[], Link], hello: Callable[[], Hello]) -> Self:
+        """Start one. Raises `OSError` when the system gives no process or no handle.
+
+        `hello` is asked last, and nothing is awaited between that and the return: what changes meanwhile is in it,
+        and what changes later is told to whoever has returned from here.
+        """
         loop = asyncio.get_running_loop()
         with ExitStack() as here, ExitStack() as there:
             link, far_link = _pair(socket.SOCK_STREAM, here, there)
@@ -51,12 +55,12 @@ class Child:
             process = _spawn(far_link, far_door)
             try:
                 _, protocol = await loop.create_unix_connection(make_link, sock=link)
+                protocol.send(hello())
             except BaseException:
                 process.kill()
                 process.wait()
                 raise
             here.pop_all()
-        protocol.send(hello)
         return cls(process, protocol, door, loop.time())
 
     def hand_over(self, connection: socket.socket, place: Place, client: Client) -> bool:

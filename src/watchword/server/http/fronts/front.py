@@ -58,9 +58,12 @@ class Door(Listener):
                 self._loop.remove_reader(self._socket)
                 return
             place = self._relay.place(int.from_bytes(data, "big"))
-            if handles:
-                self._receive(socket.socket(fileno=handles[0]), place)
-            else:  # we have no handle left for it
+            connection = socket.socket(fileno=handles[0]) if handles else None
+            if connection is not None and place is not None:
+                self._receive(connection, place)
+            elif connection is not None:  # the server needed its place while it waited here
+                connection.close()
+            elif place is not None:  # we have no handle left for it
                 place.release()
 
 
@@ -157,7 +160,11 @@ class _Served:
 
     async def follow(self, hellos: "asyncio.Queue[Hello]") -> None:
         while True:
-            self._take(await hellos.get())
+            hello = await hellos.get()
+            try:
+                self._take(hello)
+            except Exception as error:  # noqa: BLE001  # no handles or memory, perhaps: the next one must be heard too
+                _log.fault("http.front_hello_failed", error)
 
     def _take(self, hello: Hello) -> None:
         configure_logs(level=hello.log_level, as_json=hello.log_as_json)

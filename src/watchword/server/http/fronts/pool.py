@@ -121,7 +121,7 @@ class Fronts:
 
     async def _start(self) -> None:
         try:
-            child = await Child.start(lambda: Link(self._app, self._state, self._lost), self._hello())
+            child = await Child.start(lambda: Link(self._app, self._state, self._lost), self._hello)
         except (OSError, MemoryError) as error:
             _log.fault("http.front_not_started", error)
             self._put_off(self._loop.time())
