@@ -172,6 +172,50 @@ def test_the_metrics_address_serves_nothing_else(server: RunningServer) -> None:
     assert metrics_of(server)
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:9464", 200),
+        ("[::1]:9464", 200),
+        ("192.0.2.7", 200),
+        ("LocalHost:9464", 200),
+        ("rebound.example:9464", 421),
+        ("127.0.0.1.rebound.example", 421),
+        ("localhost@rebound.example", 421),
+        ("[localhost]", 421),
+        ("", 421),
+        ("127.0.0.1\r\nhost: rebound.example", 421),
+        (None, 421),
+    ],
+)
+def test_metrics_are_told_to_nobody_who_asks_by_a_name_of_its_own(
+    server: RunningServer, host: str | None, status: int
+) -> None:
+    """A page that lets its own name point at this machine would read them otherwise."""
+    ready = server.find_log("metrics.ready")
+    assert ready is not None
+    address, _, port = ready["address"].rpartition(":")
+    with socket.create_connection((address, int(port)), timeout=10) as line:
+        named = "" if host is None else f"Host: {host}\r\n"
+        line.sendall(f"GET /metrics HTTP/1.1\r\n{named}\r\n".encode())
+        assert line.recv(100).startswith(b"HTTP/1.1 %d " % status)
+
+
+def test_metrics_are_told_to_who_asks_by_a_name_of_the_server(tmp_path: Path) -> None:
+    settings = {
+        "metrics.listen": "127.0.0.1:0",
+        "origin": "https://id.example.org",
+        "hosts": "other.example.org:8443",
+    }
+    with RunningServer.start(tmp_path / "data", settings=settings) as server:
+        ready = server.find_log("metrics.ready")
+        assert ready is not None
+        for name, status in (("id.example.org", 200), ("other.example.org", 200), ("example.org", 421)):
+            with closing(http.client.HTTPConnection(ready["address"], timeout=10)) as line:
+                line.request("GET", "/metrics", headers={"host": f"{name}:9464"})
+                assert line.getresponse().status == status
+
+
 def test_health_says_so_by_its_exit_code(server: RunningServer, tmp_path: Path) -> None:
     shell = Shell.at(server, tmp_path)
     well = shell.run("health")

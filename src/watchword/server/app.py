@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from watchword.core.clock import Clock, SystemClock
 from watchword.core.entropy import Entropy, SystemEntropy
@@ -30,6 +31,7 @@ from watchword.server.data_directory import (
 )
 from watchword.server.db.skew import warn_of_skew
 from watchword.server.db.unit import Unit
+from watchword.server.health import Health
 from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
 from watchword.server.http.connections import ConnectionLimits
@@ -42,7 +44,7 @@ from watchword.server.http.serve import calm_collector, on_reload, run, serve, u
 from watchword.server.http.sockets import Address, address_of, bind, show_address
 from watchword.server.logs import configure_logs, current_level, get_log
 from watchword.server.memory import give_back_free_memory
-from watchword.server.metrics.listener import serve_metrics
+from watchword.server.metrics.listener import host_name, serve_metrics
 from watchword.server.metrics.reader import MetricsReader
 from watchword.server.notify import Notifier
 from watchword.server.operator.service import OperatorService
@@ -172,12 +174,13 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
         if tracing is not None:
             stack.push_async_callback(asyncio.to_thread, tracing.close)
         await stack.enter_async_context(serve_control(config.control_socket, services.operator, running=told))
-        await _open_metrics(stack, config, told.reader)
+        await _open_metrics(stack, core, told.reader)
         await _note(core, AuditTag.SERVER_STARTED)
         await _look_at_clock(core)
         core.checkpointer.start(fresh=core.fresh)
         fronts = None if guest else _make_fronts(config, tls)
-        await stack.enter_async_context(_background(core, services, _reloads(core, tls, fronts, around)))
+        works = (core.checkpointer.run(), _upkeep(core, services), _reloads(core, tls, fronts, around))
+        await stack.enter_async_context(_background(told.health, *works))
         await serve(
             app,
             listen=listen,
@@ -225,20 +228,28 @@ def _make_fronts(config: Config, tls: ServedTLS | None) -> Fronts | None:
     return fronts
 
 
-async def _open_metrics(stack: AsyncExitStack, config: Config, reader: MetricsReader) -> None:
-    if config.metrics.listen is not None:
-        listen = bind(config.metrics.listen.host, config.metrics.listen.port)
+async def _open_metrics(stack: AsyncExitStack, core: Core, reader: MetricsReader) -> None:
+    found = core.config.metrics.listen
+    if found is not None:
+        listen = bind(found.host, found.port)
         stack.callback(listen.close)
-        await stack.enter_async_context(serve_metrics(listen, reader))
+        names = (found.host, urlsplit(core.origin).hostname or "", *map(host_name, core.config.hosts))
+        await stack.enter_async_context(serve_metrics(listen, reader, names=names))
         _log.info("metrics.ready", address=show_address(address_of(listen)))
 
 
 @asynccontextmanager
-async def _background(
-    core: Core, services: Services, *more: Coroutine[None, None, None]
-) -> AsyncIterator[None]:
-    works = (core.checkpointer.run(), _upkeep(core, services), *more)
+async def _background(health: Health, *works: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run `works` beside the block. One that fails for good shows in the log and in `health`."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            health.upkeep_ended = True
+            _log.fault("server.upkeep_ended", error)
+
     tasks = [asyncio.create_task(work) for work in works]
+    for task in tasks:
+        task.add_done_callback(ended)
     try:
         yield
     finally:
@@ -275,7 +286,7 @@ async def _upkeep(core: Core, services: Services) -> None:
             await core.keys.tick()
             await services.tidy(core.clock.now())
             await _look_at_clock(core)
-        except WatchwordError as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, keys must be rotated in the minutes after it too
             _log.fault("server.upkeep_failed", error)
 
 

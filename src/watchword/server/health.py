@@ -22,6 +22,7 @@ class Trouble(enum.StrEnum):
     READING = "database cannot be read"
     WRITING = "database cannot be written"
     AUDIT = "audit checkpoints fail"
+    UPKEEP = "background work has ended"
 
 
 class Health:
@@ -30,6 +31,8 @@ class Health:
         self._measures = measures
         self._checkpointer = checkpointer
         self.stopping = False
+        self.upkeep_ended = False
+        """What should run beside the requests does not, for good: keys are not rotated, or checkpoints not written."""
 
     async def ready(self) -> bool:
         return not await self.troubles()
@@ -43,6 +46,8 @@ class Health:
             found.append(Trouble.WRITING)
         if self._checkpointer.health().degraded:
             found.append(Trouble.AUDIT)
+        if self.upkeep_ended:
+            found.append(Trouble.UPKEEP)
         return tuple(found)
 
     async def _can_read(self) -> bool:

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from watchword.core.clock import Clock
 from watchword.core.secret import Secret
-from watchword.errors import WatchwordError
 from watchword.server.config import Config, TLSMode, UnixListen, read_tls_files
 from watchword.server.http.sockets import bind, bind_unix
 from watchword.server.http.tls import make_tls_context
@@ -78,7 +77,7 @@ class ServedTLS:
         """Serve the keys' newest certificate; the one before stays where that does not load."""
         try:
             self.use(*keys.server_tls())
-        except WatchwordError as error:
+        except Exception as error:  # noqa: BLE001  # no handles or memory, perhaps: upkeep must go on without it
             _log.fault("server.tls_not_renewed", error)
         else:
             _log.info("server.tls_renewed")

@@ -1,12 +1,16 @@
 """`metrics.listen`: plain HTTP for Prometheus, apart from the public address. It serves `/metrics` and nothing else.
 
 One request on a connection, few connections, little time: whoever reaches this port can keep it busy, not the server.
+A page in a browser on this machine could reach it too, under a name of its own that it lets point here (DNS rebinding),
+and read the answer: so `Host` must be an address, localhost, or a name that we know as ours.
 """
 
 import asyncio
 import contextlib
+import ipaddress
+import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 from watchword.server.logs import get_log
@@ -18,13 +22,17 @@ REQUEST_S: Final = 5.0
 """For a whole request, and once more for its answer."""
 _MAX_HEAD: Final = 8192
 _TEXT: Final = "text/plain; charset=utf-8"
+_LOCAL: Final = "localhost"
+_AUTHORITY: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::[0-9]{1,5})?")
 _log: Final = get_log("metrics")
 
 
 @contextlib.asynccontextmanager
-async def serve_metrics(listen: socket.socket, reader: MetricsReader) -> AsyncIterator[None]:
-    """Serve on `listen` (from `bind`) while the block runs."""
-    endpoint = _Endpoint(reader)
+async def serve_metrics(
+    listen: socket.socket, reader: MetricsReader, *, names: Iterable[str] = ()
+) -> AsyncIterator[None]:
+    """Serve on `listen` (from `bind`) while the block runs, to who asks for an address, localhost or one of `names`."""
+    endpoint = _Endpoint(reader, frozenset(name.lower() for name in (_LOCAL, *names) if name))
     server = await asyncio.start_server(endpoint.accept, sock=listen, limit=_MAX_HEAD)
     try:
         yield
@@ -34,8 +42,8 @@ async def serve_metrics(listen: socket.socket, reader: MetricsReader) -> AsyncIt
 
 
 class _Endpoint:
-    def __init__(self, reader: MetricsReader) -> None:
-        self._reader = reader
+    def __init__(self, reader: MetricsReader, names: frozenset[str]) -> None:
+        self._reader, self._names = reader, names
         self._tasks: set[asyncio.Task[None]] = set()
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,18 +78,39 @@ class _Endpoint:
         words = line.split(" ")
         if len(words) != 3 or words[0] not in {"GET", "HEAD"}:  # noqa: PLR2004  # method, target, version
             return _response("405 Method Not Allowed", _TEXT, b"only GET is answered here\n")
+        if not self._is_ours(_values(headers, "host")):
+            return _response(
+                "421 Misdirected Request",
+                _TEXT,
+                b"ask by address, as localhost, or by a name of this server\n",
+            )
         if words[1].partition("?")[0] != PATH:
             return _response("404 Not Found", _TEXT, f"the metrics are at {PATH}\n".encode())
-        found = await self._reader.read(_accept(headers))
+        found = await self._reader.read(next(iter(_values(headers, "accept")), ""))
         return _response("200 OK", found.content_type, found.body, head=words[0] == "HEAD")
 
+    def _is_ours(self, hosts: list[str]) -> bool:
+        """Whether there is one `Host`, and it is no name of somebody else's."""
+        name = host_name(hosts[0]) if len(hosts) == 1 else ""
+        return name in self._names or _is_address(name)
 
-def _accept(headers: list[str]) -> str:
-    for header in headers:
-        name, _, value = header.partition(":")
-        if name.lower() == "accept":
-            return value.strip()
-    return ""
+
+def host_name(authority: str) -> str:
+    """The host of `host:port`, in lower case, an IPv6 address without its brackets; empty for what is no authority."""
+    match = _AUTHORITY.fullmatch(authority)
+    return (match["six"] or match["name"]).lower() if match else ""
+
+
+def _is_address(name: str) -> bool:
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(name)
+        return True
+    return False
+
+
+def _values(headers: list[str], wanted: str) -> list[str]:
+    split = [header.partition(":") for header in headers]
+    return [value.strip() for name, _, value in split if name.lower() == wanted]
 
 
 def _response(status: str, content_type: str, body: bytes, *, head: bool = False) -> bytes:
