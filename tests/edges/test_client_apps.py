@@ -1,5 +1,6 @@
 """The clients calling apps, over a real server: tokens go where they belong, and only what may be is repeated."""
 
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -150,6 +151,26 @@ def test_a_get_follows_redirects_within_the_origin_and_not_for_ever(place: Place
 def test_a_url_to_which_no_token_may_go_is_refused(place: Place, url: str):
     with pytest.raises(MalformedError):
         place.client.get(url)
+
+
+def test_no_token_goes_to_another_machine_in_clear_whatever_a_name_resolves_to(
+    place: Place, app: App, monkeypatch: pytest.MonkeyPatch
+):
+    """The peer's address is made up: tests stay on this machine."""
+    url = app.url.replace("127.0.0.1", "app.localhost")
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda _host, *rest, **more: resolve("127.0.0.1", *rest, **more)
+    )
+    assert place.client.get(url).text == "fine"  # this connection is kept, and judged again
+    app.asked.clear()
+    for peer in ("192.0.2.7", "2001:db8::7", "fe80::1%eth0"):
+        monkeypatch.setattr(socket.socket, "getpeername", lambda _self, peer=peer: (peer, 80))
+        for method in ("GET", "POST"):
+            with pytest.raises(NotTrustedError, match=r"app\.localhost is not this machine"):
+                place.client.request(method, url)
+    assert app.asked == []
+    assert place.slept == []
 
 
 def test_the_client_sets_its_own_headers_and_calls_its_own_server_by_methods_only(place: Place, app: App):

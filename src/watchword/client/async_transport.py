@@ -9,6 +9,7 @@ import httpx
 from watchword.client.connecting import Body, app_context, error_in, options, pinned_context
 from watchword.client.deadline import Deadline
 from watchword.client.drive import drive_async
+from watchword.client.plain import AsyncPlainTransport
 from watchword.client.settings import Timeouts
 from watchword.client.steps import Send, SessionFlow, Sleep, Step, T, Whole, Work
 from watchword.core.clock import Clock
@@ -107,5 +108,7 @@ class AsyncTransport:
         found = self._clients.get(key)
         if found is None:
             context = pinned_context(key) if key else app_context(self._app_roots)
-            found = self._clients[key] = httpx.AsyncClient(**options(context))
+            found = self._clients[key] = httpx.AsyncClient(
+                transport=AsyncPlainTransport(context), **options(context)
+            )
         return found

@@ -11,6 +11,8 @@ from typing import Any, Final
 import httpcore
 import httpx
 
+from watchword.client.plain import check_plain, peer_of
+
 MAX_CONNECTIONS: Final = 10
 _KEPT_S: Final = 5.0
 Left = Callable[[], float]
@@ -43,17 +45,21 @@ class _Backend(httpcore.SyncBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         stream = super().connect_tcp(host, port, _shorter(timeout, self._left), local_address, socket_options)
-        return _Stream(stream, self._left)
+        return _Stream(stream, self._left, plain_to=host)
 
 
 class _Stream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, left: Left) -> None:
-        self._stream, self._left = stream, left
+    """`plain_to` is the host that it was connected to, as long as there is no TLS."""
+
+    def __init__(self, stream: httpcore.NetworkStream, left: Left, *, plain_to: str | None) -> None:
+        self._stream, self._left, self._plain_to = stream, left, plain_to
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         return self._stream.read(max_bytes, _shorter(timeout, self._left))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if self._plain_to is not None:
+            check_plain(self._plain_to, peer_of(self._stream))
         self._stream.write(buffer, _shorter(timeout, self._left))
 
     def close(self) -> None:
@@ -66,7 +72,7 @@ class _Stream(httpcore.NetworkStream):
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         stream = self._stream.start_tls(ssl_context, server_hostname, _shorter(timeout, self._left))
-        return _Stream(stream, self._left)
+        return _Stream(stream, self._left, plain_to=None)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
