@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from tests.kits.commands import Shell
 from tests.kits.process import PROGRAM, RunningServer, clean_environment
 from tests.kits.released import RELEASES, knowing, lay_out, next_migrations
@@ -13,11 +14,14 @@ from tests.kits.terminal import Terminal
 
 from watchword.cli.main import run
 from watchword.core.entropy import SystemEntropy
+from watchword.crypto.certificates import format_fingerprint, root_fingerprint
+from watchword.crypto.keyring import RootKey
 from watchword.errors import InvalidConfigError
-from watchword.server.backup.keys import make_key_file
+from watchword.server.backup.keys import PRIVATE_PREFIX, make_key_file
 from watchword.server.config.model import DATABASE_FILE
 from watchword.server.db.migrate import list_migrations
 from watchword.server.db.transfer import open_snapshot
+from watchword.server.keys.root_file import encode_root_key
 from watchword.testing import components
 from watchword.testing.databases import opened
 
@@ -73,6 +77,57 @@ def test_the_recipient_of_the_settings_is_the_default(typed, monkeypatch, capsys
     assert run(["restore", str(typed / "b"), "--check", "--key", str(typed / "k")]) == 2
     assert "another key" in capsys.readouterr().err
     assert run(["restore", str(typed / "b"), "--check", "--key", str(typed / "other")]) == 0
+
+
+def test_every_step_shows_the_fingerprint_that_the_server_shows_and_restore_demands_it(
+    typed, data, capsys, tmp_path
+):
+    certificate = x509.load_pem_x509_certificate((data / "ca.pem").read_bytes())
+    shown = format_fingerprint(root_fingerprint(certificate))
+    line, backup, new = f"certificate authority: {shown}\n", str(typed / "b"), ["--data", str(typed / "new")]
+    root_key = ["--root-key", str(data / "root.key")]
+    assert run(["backup", backup]) == 0
+    assert line in capsys.readouterr().out
+    other = format_fingerprint(bytes(32))
+    for step in (["--check"], [*root_key, *new]):
+        assert run(["restore", backup, *step, "--fingerprint", other]) == 1
+        refused = capsys.readouterr()
+        assert refused.out == ""
+        assert refused.err.endswith("is not the one of --fingerprint: nothing was restored\n")
+        assert run(["restore", backup, *step, "--fingerprint", "SHA256:abc"]) == 2
+        assert "not a fingerprint" in capsys.readouterr().err
+        assert not (typed / "new").exists()
+    typed_by_people = shown.lower().replace("-", " ")
+    assert run(["restore", backup, "--check", "--fingerprint", typed_by_people]) == 0
+    assert line in capsys.readouterr().out
+    assert run(["restore", backup, "--check", "--json"]) == 0
+    assert f'"fingerprint":"{shown}"' in capsys.readouterr().out
+    assert run(["restore", backup, *root_key, *new, "--fingerprint", shown]) == 0
+    assert line in capsys.readouterr().out
+    after = Shell(environ={"WATCHWORD_DATA": str(typed / "new")}).run("after-restore", "--json")
+    assert after.json["fingerprint"] == shown
+
+
+def test_req_N6_a_key_given_in_place_of_its_file_is_not_repeated(typed, capsys):
+    make_key_file(typed / "k", SystemEntropy())
+    private = (typed / "k").read_text().splitlines()[-1]
+    root = encode_root_key(RootKey.generate(SystemEntropy())).decode().strip()
+    assert run(["backup", str(typed / "b")]) == 0
+    new = ["--data", str(typed / "new")]
+    for secret, command in (
+        (private, ["restore", str(typed / "b"), "--check", "--key", private]),
+        (private, ["restore", str(typed / "b"), *new, "--key", private.removeprefix(PRIVATE_PREFIX)]),
+        (private, ["backup", str(typed / "c"), "--to", private]),
+        (root, ["restore", str(typed / "b"), *new, "--root-key", root]),
+        (root, ["restore", str(typed / "b"), *new, "--root-key", root * 9]),
+    ):
+        capsys.readouterr()
+        assert run(command) == 2
+        shown = capsys.readouterr()
+        assert secret.removeprefix(PRIVATE_PREFIX) not in shown.out + shown.err
+        assert run([*command, "--json"]) == 2
+        shown = capsys.readouterr()
+        assert secret.removeprefix(PRIVATE_PREFIX) not in shown.out + shown.err
 
 
 def test_a_file_that_is_no_backup_is_exit_code_2_and_a_damaged_one_1(typed, capsys):

@@ -80,7 +80,7 @@ WHOLE, BODY = whole(), body()
 
 
 def test_the_examples_are_whole():
-    assert check_backup(io.BytesIO(WHOLE), None, no_progress) == MANIFEST
+    assert check_backup(io.BytesIO(WHOLE), None, no_progress).manifest == MANIFEST
     assert len(list(RecordReader(Plain(BODY)).records())) == 2
 
 

@@ -65,6 +65,7 @@ async def put_back(
     database: str | None = None,
     key: SealingPrivateKey | None = None,
     clock: FixedClock | None = None,
+    fingerprint: str | None = None,
 ) -> Restored:
     find: FindRootKey = root_key_in(root_key) if root_key is not None else lambda _check: None
     with open_to_read(path) as file:
@@ -76,6 +77,7 @@ async def put_back(
             clock=clock or FixedClock(),
             entropy=SystemEntropy(),
             progress=no_progress,
+            fingerprint=fingerprint,
         )
 
 

@@ -41,7 +41,12 @@ def summarise(manifest: "Manifest") -> str:
     )
 
 
-def describe(manifest: "Manifest") -> dict[str, Any]:
+def name_authority(fingerprint: str | None) -> str:
+    """The line that people compare; None when there is none in it."""
+    return f"certificate authority: {fingerprint or 'none'}"
+
+
+def describe(manifest: "Manifest", fingerprint: str | None) -> dict[str, Any]:
     return {
         "id": manifest.id,
         "taken_at": manifest.taken_at,
@@ -52,4 +57,5 @@ def describe(manifest: "Manifest") -> dict[str, Any]:
         "schema": manifest.schema,
         "root_key": manifest.root_key,
         "made_by": manifest.made_by,
+        "fingerprint": fingerprint,
     }

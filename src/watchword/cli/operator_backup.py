@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watchword.cli.backup_shown import Progress, describe, summarise
+from watchword.cli.backup_shown import Progress, describe, name_authority, summarise
 from watchword.cli.entry import loading
 from watchword.cli.operator_options import ConfigPath, Data, Json, given
 from watchword.cli.output import note, print_json, print_text
@@ -63,10 +63,16 @@ def backup(
     made = _make(found, file, recipient, with_root_key=with_root_key, quiet=as_json)
     if as_json:
         print_json(
-            {**describe(made.manifest), "file": str(file), "size": made.size, "sealed": recipient is not None}
+            {
+                **describe(made.manifest, made.fingerprint),
+                "file": str(file),
+                "size": made.size,
+                "sealed": recipient is not None,
+            }
         )
         return
     print_text(f"{file}: {summarise(made.manifest)}, {made.size:,} bytes")
+    print_text(name_authority(made.fingerprint))
     if recipient is None:
         note(_IN_CLEAR)
     if not with_root_key:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from watchword.cli.backup_shown import Progress, describe, summarise
+from watchword.cli.backup_shown import Progress, describe, name_authority, summarise
 from watchword.cli.entry import loading
 from watchword.cli.operator_options import ConfigPath, Data, Json, given
 from watchword.cli.output import note, print_json, print_text, when
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from watchword.crypto.keyring import RootKey
     from watchword.server.backup.after_restore import Ended
     from watchword.server.backup.records import Manifest
-    from watchword.server.backup.restore import FindRootKey, Restored
+    from watchword.server.backup.restore import Checked, FindRootKey, Restored
     from watchword.server.config import Config
 
 _NEXT = "Nothing serves this data yet. Run “watchword after-restore” next: it ends every proof newer than the backup."
@@ -35,6 +35,14 @@ def restore(
             "--root-key", metavar="FILE", help="The root key of the data, if the backup does not hold it."
         ),
     ] = None,
+    fingerprint: Annotated[
+        str | None,
+        typer.Option(
+            "--fingerprint",
+            metavar="SHA256:…",
+            help="Refuse it unless the certificate authority in it has this fingerprint, which the server showed.",
+        ),
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Read and check all of it; write nothing.")] = False,
     data: Data = None,
     config: ConfigPath = None,
@@ -46,24 +54,36 @@ def restore(
     in it. A backup of SQLite may be restored to PostgreSQL, and back. Older data is brought up to this version.
 
     The root key comes from --root-key, WATCHWORD_ROOT_KEY, DATA/root.key, or the backup itself, in this order.
+
+    Anyone with the public key can make a sealed backup, with keys and accounts of their own. Compare the fingerprint of
+    the certificate authority in it with the one that the server showed at its start and at every backup, or give that
+    one with --fingerprint.
+
     Afterwards run “watchword after-restore”; until then no server starts on the data.
 
     \b
     watchword restore monday.wwb --check --key offline.key
-    watchword restore monday.wwb --data /var/lib/watchword --key offline.key --root-key root.key
+    watchword restore monday.wwb --data /var/lib/watchword --key offline.key --fingerprint SHA256:…
     watchword after-restore --data /var/lib/watchword
     """
     with loading():
         from watchword.server.backup.keys import read_key_file
 
     opener = read_key_file(key) if key is not None else None
+    expected = _parse(fingerprint) if fingerprint is not None else None
     if check:
-        manifest = _check(file, opener, quiet=as_json)
-        _report(manifest, f"{file}: whole; {summarise(manifest)}", as_json=as_json)
+        seen = _check(file, opener, expected, quiet=as_json)
+        _report(
+            seen.manifest, seen.fingerprint, f"{file}: whole; {summarise(seen.manifest)}", as_json=as_json
+        )
         return
-    done = _restore(file, opener, root_key, data, config, quiet=as_json)
+    done = _restore(file, opener, root_key, expected, data, config, quiet=as_json)
     _report(
-        done.manifest, f"restored: {summarise(done.manifest)}", as_json=as_json, migrated=list(done.pending)
+        done.manifest,
+        done.fingerprint,
+        f"restored: {summarise(done.manifest)}",
+        as_json=as_json,
+        migrated=list(done.pending),
     )
     if not as_json:
         if done.pending:
@@ -71,18 +91,32 @@ def restore(
         print_text(_NEXT)
 
 
-def _check(file: Path, opener: "SealingPrivateKey | None", *, quiet: bool) -> "Manifest":
+def _parse(fingerprint: str) -> str:
+    """As people type it, into the one form."""
+    from watchword.crypto.certificates import format_fingerprint, parse_fingerprint
+    from watchword.errors import InvalidConfigError, MalformedError
+
+    try:
+        return format_fingerprint(parse_fingerprint(fingerprint))
+    except MalformedError as error:
+        raise InvalidConfigError(f"--fingerprint: {error.detail}") from None
+
+
+def _check(
+    file: Path, opener: "SealingPrivateKey | None", fingerprint: str | None, *, quiet: bool
+) -> "Checked":
     from watchword.server.backup.output import open_to_read
     from watchword.server.backup.restore import check_backup
 
     with open_to_read(file) as source, Progress("rows checked", quiet=quiet) as progress:
-        return check_backup(source, opener, progress.show)
+        return check_backup(source, opener, progress.show, fingerprint=fingerprint)
 
 
 def _restore(  # the options of one command
     file: Path,
     opener: "SealingPrivateKey | None",
     root_key: Path | None,
+    fingerprint: str | None,
     data: str | None,
     config: Path | None,
     *,
@@ -108,6 +142,7 @@ def _restore(  # the options of one command
                 clock=SystemClock(),
                 entropy=SystemEntropy(),
                 progress=progress.show,
+                fingerprint=fingerprint,
             )
         )
 
@@ -118,8 +153,9 @@ def _root_key_finder(named: Path | None, entropy: Any) -> "Callable[[Config], Fi
     from watchword.server.config.environment import wipe
     from watchword.server.keys.root_file import VARIABLE, RootKeys
 
-    if named is not None and not named.exists():
-        raise InvalidConfigError(f"there is no root key file {named}")
+    if named is not None and not os.path.exists(named):  # noqa: PTH110  # answers False for any text at all
+        # Somebody may have given the key in place of its file: it is not repeated.
+        raise InvalidConfigError("there is no such root key file as --root-key names")
     wipe(os.environ, VARIABLE)
     in_environment = RootKeys.find(Path(), os.environ, entropy) if VARIABLE in os.environ else None
 
@@ -178,6 +214,7 @@ def after_restore(
     print_text(f"  invitations: {ended.invites}")
     print_text(f"  access tokens: all; {ended.signing_key} signs from now on")
     print_text(f"the key document has number {ended.document_number} now, and the server may start")
+    print_text(name_authority(ended.fingerprint))
     note(
         f"suspensions, deletions and password changes since {when(ended.mark.taken_at)} are not in this data"
     )
@@ -201,16 +238,20 @@ async def _end(config: "Config", *, keep_sessions: bool) -> "Ended":
         return ended
 
 
-def _report(manifest: "Manifest", sentence: str, *, as_json: bool, **more: Any) -> None:
+def _report(
+    manifest: "Manifest", fingerprint: str | None, sentence: str, *, as_json: bool, **more: Any
+) -> None:
     if as_json:
-        print_json({**describe(manifest), **more})
+        print_json({**describe(manifest, fingerprint), **more})
     else:
         print_text(sentence)
+        print_text(name_authority(fingerprint))
 
 
 def _ended(ended: "Ended", *, kept: bool) -> dict[str, Any]:
     return {
         "backup": ended.mark.backup,
+        "fingerprint": ended.fingerprint,
         "taken_at": ended.mark.taken_at,
         "sessions": ended.sessions,
         "sessions_kept": kept,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from watchword.crypto.certificates import format_fingerprint
 from watchword.errors import ConflictError, DamagedError
 from watchword.server.audit.entry import ChainHead
 from watchword.server.audit.model import AuditEvent, AuditTag
@@ -75,6 +76,8 @@ class Ended:
     """What the step did."""
 
     mark: RestoredMark
+    fingerprint: str
+    """Of the root that clients must trust from now on."""
     sessions: int
     credentials: int
     invites: int
@@ -101,6 +104,7 @@ async def end_proofs(core: Core, by: LocalOperator, *, keep_sessions: bool) -> E
     invites = await _count(core, _OPEN_INVITES, {"now": now})
     ended = Ended(
         mark=mark,
+        fingerprint=format_fingerprint(core.keys.root_fingerprint()),
         sessions=sessions,
         credentials=credentials,
         invites=invites,

@@ -1,6 +1,7 @@
 """The chunks of a backup in the clear: each with a check, so that damage shows where it is.
 
-It shows what a disk or a transfer did. It proves nothing about who wrote the file: for that a backup is sealed.
+It shows what a disk or a transfer did. It proves nothing about who wrote the file, and neither does a seal, which
+anyone with the public key can make: whose data it is, the fingerprint of the authority in it tells (`authority.py`).
 """
 
 import hashlib

@@ -76,6 +76,8 @@ def find_recipient(named: str) -> SealingPublicKey:
     Raises:
         InvalidConfigError: neither; the text says why.
     """
+    if named.startswith(PRIVATE_PREFIX):
+        raise InvalidConfigError("that is the private key itself: name the public one (.pub)")
     text = named if named.startswith(PUBLIC_PREFIX) else _read(Path(named), secret=False)
     try:
         return parse_recipient(text)
@@ -109,7 +111,9 @@ def _read(path: Path, *, secret: bool) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise InvalidConfigError(f"the backup key file {path} cannot be read: {error.strerror}") from None
+        # Somebody may have given the private key in place of its file: what does not open is not repeated.
+        shown = "named with --key" if secret else str(path)
+        raise InvalidConfigError(f"the backup key file {shown} cannot be read: {error.strerror}") from None
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):

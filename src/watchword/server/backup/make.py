@@ -15,6 +15,7 @@ from watchword.core.encoding import encode_b64u
 from watchword.core.entropy import Entropy
 from watchword.crypto.hpke import SealingPublicKey
 from watchword.errors import DamagedError, InvalidConfigError
+from watchword.server.backup.authority import SELECT_ROOT, fingerprint_of
 from watchword.server.backup.chunks import ChunkWriter
 from watchword.server.backup.head import make_head
 from watchword.server.backup.output import new_file
@@ -29,6 +30,7 @@ from watchword.server.keys.root_file import FILE_NAME, RootKeys, encode_root_key
 CA_FILE: Final = "ca.pem"
 CHECKPOINTS: Final = ("audit/checkpoints.1.jsonl", "audit/checkpoints.jsonl")
 _ID_SIZE: Final = 16
+_NOTHING: Final = "there is nothing to back up yet: start the server once"
 _ISSUER: Final = "select issuer, root_check from key_state where name = 'server'"
 
 Progress = Callable[[int, int], None]
@@ -38,6 +40,8 @@ Progress = Callable[[int, int], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
     manifest: Manifest
+    fingerprint: str
+    """Of the root of the certificate authority: whoever restores it compares."""
     size: int
     """Bytes of the file."""
 
@@ -72,11 +76,12 @@ async def make_backup(
         taken_at = clock.now()
         async with open_snapshot(job.config.database_location, alone=job.instance is None) as snapshot:
             await _check_instance(snapshot, job.instance)
+            fingerprint = await _fingerprint(snapshot)
             manifest, files = await _describe(job, snapshot, files, taken_at=taken_at, entropy=entropy)
             writer = ChunkWriter(file, make_head(job.recipient, entropy))
             await _write(RecordWriter(writer), manifest, files, snapshot, progress)
             writer.finish()
-    return Made(manifest=manifest, size=file.size)
+    return Made(manifest=manifest, fingerprint=fingerprint, size=file.size)
 
 
 async def _write(
@@ -102,12 +107,18 @@ async def _write(
     records.end()
 
 
+async def _fingerprint(snapshot: Snapshot) -> str:
+    if await snapshot.one(_ISSUER) is None:
+        raise InvalidConfigError(_NOTHING)
+    return fingerprint_of(await snapshot.one(SELECT_ROOT))
+
+
 async def _describe(
     job: BackupJob, snapshot: Snapshot, files: dict[str, bytes], *, taken_at: int, entropy: Entropy
 ) -> tuple[Manifest, dict[str, bytes]]:
     keys = await snapshot.one(_ISSUER)
     if keys is None or not isinstance(keys[1], bytes):
-        raise InvalidConfigError("there is nothing to back up yet: start the server once")
+        raise InvalidConfigError(_NOTHING)
     if job.with_root_key:
         root = RootKeys.find(job.config.root_key_file, os.environ, entropy).choose(keys[1])
         files = {**files, FILE_NAME: encode_root_key(root)}

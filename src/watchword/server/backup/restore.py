@@ -10,12 +10,13 @@ from watchword.core.clock import Clock
 from watchword.core.entropy import Entropy
 from watchword.core.secret import Secret
 from watchword.crypto.hpke import SealingPrivateKey
-from watchword.crypto.keyring import DataKeyPurpose, RootKey
+from watchword.crypto.keyring import RootKey
 from watchword.errors import DamagedError, InvalidConfigError
+from watchword.server.backup.authority import KeyRows, demand
 from watchword.server.backup.chunks import ChunkReader
 from watchword.server.backup.head import read_head
 from watchword.server.backup.make import CHECKPOINTS, Progress
-from watchword.server.backup.records import FileContent, Manifest, RecordReader, TableNote, TableRows
+from watchword.server.backup.records import FileContent, Manifest, Record, RecordReader, TableRows
 from watchword.server.backup.stage import put_file, staged
 from watchword.server.config import Config
 from watchword.server.config.model import DATABASE_FILE
@@ -24,7 +25,6 @@ from watchword.server.data_directory import sync_directory
 from watchword.server.db.migrate import Applied, Migration, list_migrations, plan
 from watchword.server.db.restored import RestoredMark
 from watchword.server.db.transfer import Loader, Table, open_loader
-from watchword.server.db.unit import Row
 from watchword.server.keys.root_file import FILE_NAME, encode_root_key
 
 FindRootKey = Callable[[bytes], RootKey | None]
@@ -37,8 +37,17 @@ Raises `InvalidConfigError` when the one at hand is of other data.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
     manifest: Manifest
+    fingerprint: str
+    """Of the root in it, whose private key is in it too."""
     pending: tuple[str, ...]
     """Migrations that were applied to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    manifest: Manifest
+    fingerprint: str | None
+    """Of the root in it. That its private key is in it too is known only when the backup holds the root key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +87,25 @@ def open_backup(file: BinaryIO, key: SealingPrivateKey | None) -> OpenBackup:
     return OpenBackup(reader, known[: len(applied)], pending)
 
 
-def check_backup(file: BinaryIO, key: SealingPrivateKey | None, progress: Progress) -> Manifest:
-    """Read all of it and write nothing. Raises as `open_backup`."""
+def check_backup(
+    file: BinaryIO, key: SealingPrivateKey | None, progress: Progress, *, fingerprint: str | None = None
+) -> Checked:
+    """Read all of it and write nothing.
+
+    Raises:
+        NotTrustedError: the root in it has another fingerprint than `fingerprint`.
+        MalformedError, DamagedError, InvalidConfigError: as `open_backup`.
+    """
     backup = open_backup(file, key)
-    done = 0
+    seen, done = _Seen(), 0
     for record in backup.reader.records():
-        if isinstance(record, TableRows):
-            done += len(record.rows)
-            progress(done, backup.manifest.rows)
-    return backup.manifest
+        done += seen.note(record)
+        progress(done, backup.manifest.rows)
+    found = seen.keys.fingerprint()
+    demand(found, fingerprint)
+    if FILE_NAME in seen.files:
+        _root_inside(seen.files[FILE_NAME], seen.keys)
+    return Checked(manifest=backup.manifest, fingerprint=found)
 
 
 async def restore_backup(
@@ -98,6 +117,7 @@ async def restore_backup(
     clock: Clock,
     entropy: Entropy,
     progress: Progress,
+    fingerprint: str | None = None,
 ) -> Restored:
     """Restore into the new data directory of `config`, or its new PostgreSQL database.
 
@@ -106,6 +126,7 @@ async def restore_backup(
     Raises:
         ConflictError: there is something already.
         DamagedError: the backup is damaged or cut off; nothing was made.
+        NotTrustedError: the root in it has another fingerprint than `fingerprint`; nothing was made.
         InvalidConfigError: no root key at hand opens it, or the place cannot be used.
     """
     with staged(config.data) as stage, hold_data(config, entropy):
@@ -115,6 +136,8 @@ async def restore_backup(
             async with open_loader(location, backup.schema, clock=clock, entropy=entropy) as loader:
                 await _check_tables(backup.manifest, loader)
                 seen = await _load(backup, loader, progress)
+                found = seen.keys.fingerprint()
+                demand(found, fingerprint)
                 root, is_own = _choose_root(seen, find_root_key)
                 await loader.finish(backup.pending, _mark(backup.manifest, clock))
                 for name, content in seen.files.items():
@@ -125,7 +148,11 @@ async def restore_backup(
             if config.database is None:
                 database.rename(config.data / DATABASE_FILE)
                 sync_directory(config.data)
-    return Restored(manifest=backup.manifest, pending=tuple(each.name for each in backup.pending))
+    return Restored(
+        manifest=backup.manifest,
+        fingerprint=found or "",
+        pending=tuple(each.name for each in backup.pending),
+    )
 
 
 @dataclass(slots=True)
@@ -133,38 +160,24 @@ class _Seen:
     """What went by on its way into the database, and is needed to judge it."""
 
     files: dict[str, bytes] = field(default_factory=dict)
-    root_check: bytes | None = None
-    data_keys: list[tuple[str, int, bytes]] = field(default_factory=list)
+    keys: KeyRows = field(default_factory=KeyRows)
 
-    def note(self, table: TableNote, rows: Sequence[Row]) -> None:
-        if table.name == "key_state":
-            self.root_check = _blob(_column(table, rows[0], "root_check"))
-        elif table.name == "data_keys":
-            for row in rows:
-                purpose, version = _column(table, row, "purpose"), _column(table, row, "version")
-                if not isinstance(purpose, str) or not isinstance(version, int):
-                    raise DamagedError("a data key in the backup does not parse")
-                self.data_keys.append((purpose, version, _blob(_column(table, row, "wrapped"))))
-
-    def check(self, root: RootKey) -> None:
-        """Raise `DamagedError` unless `root` opens every data key."""
-        for purpose, version, wrapped in self.data_keys:
-            try:
-                root.unwrap(wrapped, purpose=DataKeyPurpose(purpose), version=version)
-            except (ValueError, OverflowError):
-                raise DamagedError(f"the backup holds a data key of an unknown kind ({purpose!r})") from None
+    def note(self, record: Record) -> int:
+        """Returns the number of rows."""
+        if isinstance(record, FileContent):
+            self.files[record.name] = record.data
+            return 0
+        self.keys.note(record.table, record.rows)
+        return len(record.rows)
 
 
 async def _load(backup: OpenBackup, loader: Loader, progress: Progress) -> _Seen:
     seen, done = _Seen(), 0
     for record in backup.reader.records():
-        if isinstance(record, FileContent):
-            seen.files[record.name] = record.data
-            continue
-        seen.note(record.table, record.rows)
-        await loader.insert(Table(record.table.name, record.table.columns), record.rows)
-        done += len(record.rows)
-        progress(done, backup.manifest.rows)
+        done += seen.note(record)
+        if isinstance(record, TableRows):
+            await loader.insert(Table(record.table.name, record.table.columns), record.rows)
+            progress(done, backup.manifest.rows)
     return seen
 
 
@@ -176,25 +189,29 @@ async def _check_tables(manifest: Manifest, loader: Loader) -> None:
 
 def _choose_root(seen: _Seen, find: FindRootKey) -> tuple[RootKey, bool]:
     """The root key at hand, else the backup's own (True). Raises unless it opens the data."""
-    if seen.root_check is None:
+    if seen.keys.root_check is None:
         raise DamagedError("the backup holds no keys")
-    at_hand = find(seen.root_check)
+    at_hand = find(seen.keys.root_check)
     if at_hand is not None:
-        seen.check(at_hand)
+        seen.keys.prove(at_hand)
         return at_hand, False
-    inside = seen.files.get(FILE_NAME)
-    if inside is None:
+    if FILE_NAME not in seen.files:
         raise InvalidConfigError(
             "the backup does not hold the root key: give it with --root-key FILE or WATCHWORD_ROOT_KEY"
         )
+    return _root_inside(seen.files[FILE_NAME], seen.keys), True
+
+
+def _root_inside(content: bytes, keys: KeyRows) -> RootKey:
+    """The backup's own root key. Raise `DamagedError` unless it opens what is in the backup."""
     try:
-        root = RootKey.parse(Secret(inside))
+        root = RootKey.parse(Secret(content))
     except InvalidConfigError:
         raise DamagedError("the root key in the backup does not parse") from None
-    if not root.matches(seen.root_check):
+    if keys.root_check is None or not root.matches(keys.root_check):
         raise DamagedError("the root key in the backup is not that of its data")
-    seen.check(root)
-    return root, True
+    keys.prove(root)
+    return root
 
 
 def _mark(manifest: Manifest, clock: Clock) -> bytes:
@@ -224,16 +241,3 @@ def _clean_up(data: Path) -> Iterator[Put]:
         with contextlib.suppress(OSError):
             (data / CHECKPOINTS[0]).parent.rmdir()
         raise
-
-
-def _column(table: TableNote, row: Row, name: str) -> object:
-    try:
-        return row[table.columns.index(name)]
-    except ValueError:
-        raise DamagedError(f"the table {table.name} in the backup has no column {name}") from None
-
-
-def _blob(value: object) -> bytes:
-    if not isinstance(value, bytes):
-        raise DamagedError("a key in the backup does not parse")
-    return value
