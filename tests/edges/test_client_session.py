@@ -28,6 +28,7 @@ from watchword.errors import (
     UnreachableError,
     WrongPasswordError,
 )
+from watchword.protocol.keydocument import format_fingerprint
 from watchword.testing.server import PASSWORD, RunningServer, TestAccount, running_server
 
 NEW = "seven purple lanterns at dusk"
@@ -122,6 +123,42 @@ def test_opening_says_what_is_missing(server: RunningServer, ada: TestAccount, k
             find_server(tmp_path, **missing)
     with pytest.raises(InvalidConfigError, match="is of ada"):
         find_server(ada.home, server="https://other.example", ca_file=None, fingerprint=None)
+
+
+def test_what_contradicts_the_vault_is_refused_and_not_passed_over(
+    server: RunningServer, ada: TestAccount, kind: str, tmp_path: Path
+):
+    fingerprint = format_fingerprint(server.trusted.pin)
+    found = find_server(ada.home, server=server.url, ca_file=server.ca_file, fingerprint=fingerprint)
+    assert found == server.trusted
+    with running_server() as other:
+        for contradiction in (
+            {"ca_file": other.ca_file},
+            {"fingerprint": format_fingerprint(other.trusted.pin)},
+            {"ca_file": server.ca_file, "fingerprint": format_fingerprint(other.trusted.pin)},
+        ):
+            client = opened(kind, home=ada.home, password=ada.password, **contradiction)
+            with pytest.raises(NotTrustedError, match="has pinned"), client as using:
+                using.key_document()
+        for roots in ("system", other.ca_file):
+            with pytest.raises(InvalidConfigError, match="tls_ca"):
+                find_server(ada.home, tls_ca=roots)
+        with opened(
+            kind,
+            home=tmp_path,
+            password=ada.password,
+            username="ada",
+            server=server.url,
+            ca_file=server.ca_file,
+            tls_ca=other.ca_file,
+        ):
+            pass
+        kept = find_server(tmp_path, tls_ca=str(other.ca_file), ca_file=server.ca_file)
+        assert kept == find_server(tmp_path)
+        with pytest.raises(InvalidConfigError, match="tls_ca"):
+            find_server(tmp_path, tls_ca="system")
+    with pytest.raises(InvalidConfigError, match="not a fingerprint"):
+        find_server(ada.home, fingerprint="nonsense")
 
 
 def test_a_refused_login_carries_the_request_id(server: RunningServer, kind: str, tmp_path: Path):

@@ -13,6 +13,7 @@ from watchword.client.transport import StretchProgress
 from watchword.client.trust import (
     TrustedServer,
     also_under,
+    read_fingerprint,
     server_origin,
     trust_by_file,
     trust_by_fingerprint,
@@ -22,7 +23,7 @@ from watchword.core.clock import Clock, SystemClock
 from watchword.core.entropy import Entropy, SystemEntropy
 from watchword.core.secret import Secret
 from watchword.crypto.passwords import StretchParams, stretch
-from watchword.errors import InvalidConfigError
+from watchword.errors import InvalidConfigError, NotTrustedError
 
 MAX_APP_ANSWER = 64 << 20
 """Bytes of an app's answer, which is read as a whole."""
@@ -93,20 +94,49 @@ def find_server(
 ) -> TrustedServer:
     """The server of the vault in `home` under the root pinned there; without a vault, as the parameters say.
 
+    With a vault the parameters change nothing, and may not say otherwise than it does.
+
     Raises:
-        InvalidConfigError: neither says which server or how to trust it, or the vault is of another one.
-        NotTrustedError, UnreachableError: from `fingerprint`, which asks the server itself.
+        InvalidConfigError: neither says which server or how to trust it; the vault is of another server, or allows
+            other roots for TLS than `tls_ca`.
+        NotTrustedError: `ca_file` or `fingerprint` is of another root than the server's, or the vault's.
+        UnreachableError: from `fingerprint`, which without a vault asks the server itself.
     """
     file = VaultFile(Path(home), SystemEntropy())
     if file.exists():
         owner = file.owner()
         if server is not None and server_origin(server, named="server") not in {owner.server, owner.issuer}:
             raise InvalidConfigError(f"the vault in {home} is of {owner.username} at {owner.server}")
-        return TrustedServer(server=owner.server, root_pem=owner.root)
+        pinned = TrustedServer(server=owner.server, root_pem=owner.root)
+        _check_root(pinned, home, ca_file=ca_file, fingerprint=fingerprint)
+        _check_tls_roots(pinned, home, tls_ca=tls_ca)
+        return pinned
     if server is None:
         raise InvalidConfigError(f"there is no vault in {home} yet: which server?")
     found = _find_root(server, ca_file=ca_file, fingerprint=fingerprint)
     return also_under(found, str(tls_ca)) if tls_ca is not None else found
+
+
+def _check_root(
+    pinned: TrustedServer, home: Path | str, *, ca_file: Path | str | None, fingerprint: str | None
+) -> None:
+    pins = []
+    if ca_file is not None:
+        pins.append(("ca_file", trust_by_file(pinned.server, Path(ca_file)).pin))
+    if fingerprint is not None:
+        pins.append(("fingerprint", read_fingerprint(fingerprint)))
+    for name, pin in pins:
+        if pin != pinned.pin:  # compare: fingerprints are public
+            raise NotTrustedError(
+                f"{name} is of another root than the one that the vault in {home} has pinned"
+            )
+
+
+def _check_tls_roots(pinned: TrustedServer, home: Path | str, *, tls_ca: Path | str | None) -> None:
+    if tls_ca is not None and also_under(pinned.without_tls_roots(), str(tls_ca)) != pinned:
+        raise InvalidConfigError(
+            f"tls_ca: the vault in {home} allows other roots for TLS; log in with a new home to choose again"
+        )
 
 
 def _find_root(server: str, *, ca_file: Path | str | None, fingerprint: str | None) -> TrustedServer:

@@ -60,6 +60,10 @@ class TrustedServer:
     def pin(self) -> bytes:
         return root_fingerprint(x509.load_pem_x509_certificate(self.root_pem.encode()))
 
+    def without_tls_roots(self) -> "TrustedServer":
+        """The same under its pinned root alone."""
+        return _trusted(self.server, x509.load_pem_x509_certificate(self.root_pem.encode()))
+
 
 def server_origin(url: str, *, named: str) -> str:
     """The origin of a server's `url`. Raises `InvalidConfigError`, which calls the setting as `named` does."""
@@ -109,14 +113,19 @@ def trust_by_file(server: str, path: Path) -> TrustedServer:
 
 def trust_by_fingerprint(server: str, fingerprint: str) -> TrustedServer:
     """Fetch the root from the server itself and hold it to a fingerprint that came another way."""
+    expected = read_fingerprint(fingerprint)
     root = _fetch_root(server)
-    try:
-        expected = parse_fingerprint(fingerprint)
-    except MalformedError as error:
-        raise InvalidConfigError("that is not a fingerprint") from error
     if root_fingerprint(root) != expected:
         raise NotTrustedError(f"{server} shows another root: {format_fingerprint(root_fingerprint(root))}")
     return _trusted(server, root)
+
+
+def read_fingerprint(text: str) -> bytes:
+    """Raises `InvalidConfigError`."""
+    try:
+        return parse_fingerprint(text)
+    except MalformedError as error:
+        raise InvalidConfigError("that is not a fingerprint") from error
 
 
 def trust_on_first_use(server: str, confirm: Confirm) -> TrustedServer:
