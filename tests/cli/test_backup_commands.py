@@ -1,7 +1,9 @@
 """`backup`, `restore`, `after-restore` and `migrate` as scripts and people type them."""
 
 import asyncio
+import io
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -178,6 +180,31 @@ def test_migrate_shows_asks_and_applies(tmp_path, monkeypatch, capsys):
         assert "Nothing is to be done" in capsys.readouterr().out
     assert run(["migrate"]) == 2
     assert "newer Watchword" in capsys.readouterr().err
+
+
+class Person(io.StringIO):
+    """Somebody who types at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_migrate_offers_a_backup_first_and_changes_nothing_when_that_fails(tmp_path, monkeypatch, capsys):
+    released = asyncio.run(lay_out(RELEASES[-1], tmp_path / "data"))
+    monkeypatch.setenv("WATCHWORD_DATA", str(released.data))
+    file = tmp_path / "before.wwb"
+    with knowing(next_migrations()):
+        for answers, code in ((f"{file}\nn\n", 1), (f"{file}\ny\n", 1), ("\n\n", 1), ("", 1)):
+            monkeypatch.setattr(sys, "stdin", Person(answers))
+            assert run(["migrate"]) == code
+            assert not list(released.data.glob("*-before-*"))
+        shown = capsys.readouterr()
+        assert f"{file}: " in shown.out
+        assert "before.wwb is there already" in shown.err
+        monkeypatch.setattr(sys, "stdin", Person("\ny\n"))
+        assert run(["migrate"]) == 0
+        assert "the schema has number 9003 now" in capsys.readouterr().out
+        assert run(["restore", str(file), "--check"]) == 0
 
 
 def test_migrate_without_data_is_exit_code_3(tmp_path, capsys):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from watchword.cli.entry import loading
+from watchword.cli.operator_backup import backup
 from watchword.cli.operator_options import ConfigPath, Data, Json, given
 from watchword.cli.output import Table, note, print_json, print_text
 from watchword.errors import ForbiddenError
@@ -30,7 +31,7 @@ def migrate(
     Migrations go forward only: afterwards an older Watchword refuses the database, and the way back is a backup (or,
     with SQLite, the copy that is made beside the database before). A server applies them by itself when it starts; run
     this to see them first, or to have it done while nobody waits. Whatever stops it, run it again: each migration
-    happens whole or not at all.
+    happens whole or not at all. On a terminal it offers to make a backup first, and asks.
 
     \b
     watchword migrate --dry-run
@@ -48,7 +49,7 @@ def migrate(
         _show(found, upgrade)
     if upgrade.pending and not dry_run:
         if not yes:
-            _ask()
+            _ask(data, config)
         asyncio.run(apply_upgrade(found))
         if not as_json:
             print_text(f"done: the schema has number {upgrade.target} now")
@@ -56,16 +57,22 @@ def migrate(
         print_json(_shown(upgrade, applied=bool(upgrade.pending) and not dry_run))
 
 
-def _ask() -> None:
+def _ask(data: str | None, config: Path | None) -> None:
     if not sys.stdin.isatty():
         raise typer.BadParameter(
             "a migration cannot be undone: say --yes, or --dry-run to look", param_hint="--yes"
         )
-    note("there is no way back but a backup: “watchword backup FILE” makes one now, in another terminal")
-    sys.stderr.write("Apply? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+    note("there is no way back but a backup: make one now, unless you have one of today")
+    if file := _answer("New file for a backup (Enter: none): "):
+        backup(Path(file), data=data, config=config)
+    if _answer("Apply? [y/N] ").lower() not in {"y", "yes"}:
         raise ForbiddenError("nothing was changed")
+
+
+def _answer(question: str) -> str:
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
 
 
 def _show(config: "Config", upgrade: "Upgrade") -> None:
