@@ -195,6 +195,19 @@ async def test_nobody_but_the_owner_and_root_is_answered(tmp_path):
         assert await caller.read() is None
 
 
+async def test_a_front_is_not_answered(tmp_path):
+    fronts = {os.getpid()}
+    check = place.refusing(fronts.__contains__)
+    async with serving(tmp_path, running=Told(), check_peer=check) as (_world, path):
+        async with Caller.open(path) as caller:
+            answer = await caller.read()
+            assert answer is not None
+            assert answer["error"]["data"]["code"] == "forbidden"
+            assert await caller.read() is None
+        fronts.clear()
+        assert await run_blocking(path, "server.health", {})
+
+
 def test_only_root_and_the_own_uid_pass_the_check():
     assert place.check_uid(0, own=1000) == 0
     assert place.check_uid(1000, own=1000) == 1000

@@ -185,7 +185,26 @@ def test_a_front_has_no_secret_of_ours_in_its_arguments_or_environment_and_liste
         mine = {str(handle.readlink()).partition("[")[2].rstrip("]") for handle in (process / "fd").iterdir()}
         assert not listening & mine
         assert str((process / "fd" / "0").readlink()) == "/dev/null"
+        assert fronts_of(server).has(pid)
+        assert not fronts_of(server).has(os.getpid())
     assert is_gone(pid)
+
+
+def test_a_front_can_gain_no_right_and_leaves_no_memory_image(server: RunningServer):
+    for pid in fronts_of(server).pids():
+        status = dict(
+            line.split(":\t", 1)
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+            if "\t" in line
+        )
+        assert status["NoNewPrivs"] == "1"
+        assert int(status["CapAmb"], 16) == 0
+        if os.geteuid() == 0:
+            assert int(status["CapBnd"], 16) == 0
+        [core] = [
+            line for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if "core file" in line
+        ]
+        assert core.split()[4:6] == ["0", "0"]
 
 
 def tcp_of(process: Path) -> list[str]:

@@ -21,6 +21,7 @@ from watchword.server.assembly import Services, assemble, operator_service
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.banner import banner
 from watchword.server.config import Config, Loaded, TLSMode, find_warnings
+from watchword.server.control.place import owner_or_root, refusing
 from watchword.server.control.server import serve_control
 from watchword.server.core import Core, open_core
 from watchword.server.data_directory import (
@@ -173,12 +174,19 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
     async with AsyncExitStack() as stack:
         if tracing is not None:
             stack.push_async_callback(asyncio.to_thread, tracing.close)
-        await stack.enter_async_context(serve_control(config.control_socket, services.operator, running=told))
+        fronts = None if guest else _make_fronts(config, tls)
+        await stack.enter_async_context(
+            serve_control(
+                config.control_socket,
+                services.operator,
+                running=told,
+                check_peer=refusing(fronts.has) if fronts else owner_or_root,
+            )
+        )
         await _open_metrics(stack, core, told.reader)
         await _note(core, AuditTag.SERVER_STARTED)
         await _look_at_clock(core)
         core.checkpointer.start(fresh=core.fresh)
-        fronts = None if guest else _make_fronts(config, tls)
         works = (core.checkpointer.run(), _upkeep(core, services), _reloads(core, tls, fronts, around))
         await stack.enter_async_context(_background(told.health, *works))
         await serve(

@@ -10,7 +10,7 @@ from typing import Final
 from watchword.errors import ForbiddenError, InvalidConfigError
 from watchword.server.unix_socket import addressable, clear, connect, remove
 
-__all__ = ["PeerCheck", "check_uid", "connect", "listen", "owner_or_root", "peer_uid", "remove"]
+__all__ = ["PeerCheck", "check_uid", "connect", "listen", "owner_or_root", "peer_uid", "refusing", "remove"]
 
 _MODE: Final = 0o600
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -25,10 +25,29 @@ def owner_or_root(connection: socket.socket) -> int:
     return check_uid(peer_uid(connection), own=os.geteuid())
 
 
+def refusing(is_front: Callable[[int], bool]) -> PeerCheck:
+    """`owner_or_root`, and no process that `is_front` knows by its pid.
+
+    That is a tripwire and no wall: who runs code in a front has our uid, and may let a child of the front call.
+    """
+
+    def check(connection: socket.socket) -> int:
+        if is_front(_credentials(connection)[0]):
+            raise ForbiddenError("a front has no business with the control socket")
+        return owner_or_root(connection)
+
+    return check
+
+
 def peer_uid(connection: socket.socket) -> int:
+    return _credentials(connection)[1]
+
+
+def _credentials(connection: socket.socket) -> tuple[int, int]:
+    """The pid and the uid of who connected."""
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _pid, uid, _gid = _CREDENTIALS.unpack(raw)
-    return int(uid)
+    pid, uid, _gid = _CREDENTIALS.unpack(raw)
+    return int(pid), int(uid)
 
 
 def check_uid(uid: int, *, own: int) -> int:

@@ -5,8 +5,6 @@ python -c "from watchword.server.http.fronts.front import main; main()" LINK DOO
 
 import asyncio
 import contextlib
-import ctypes
-import signal
 import socket
 import ssl
 import sys
@@ -16,6 +14,7 @@ from typing import Any, Final, cast
 from watchword.core.secret import Secret
 from watchword.server.http.connections import ConnectionLimits, Place, Places, raise_handles
 from watchword.server.http.fronts.child import NUMBER_SIZE
+from watchword.server.http.fronts.confine import confine
 from watchword.server.http.fronts.frames import Hello, Ready
 from watchword.server.http.fronts.relay import FarPlace, FrontProtocol, Relay
 from watchword.server.http.listener import CurrentTLS, Listener, MakeProtocol
@@ -26,12 +25,9 @@ from watchword.server.http.wire import Receive, Scope, Send
 from watchword.server.logs import configure_logs, get_log
 from watchword.server.memory import give_back_free_memory
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _AT_ONCE: Final = 64
 _MORE_GRACE_S: Final = 2
 """Beyond the server's own, which answers whom it cancels."""
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_DUMPABLE: Final = 4
 _log: Final = get_log("http")
 _NO_LIMITS: Final = ConnectionLimits(total=0, per_source=0)
 
@@ -172,19 +168,9 @@ class _Served:
             self._context = make_tls_context(hello.chain, Secret(hello.key))
 
 
-def _confine() -> None:
-    """End when the server ends, however it does; never leave a memory image with a key in it; heed the server alone."""
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    if prctl is not None:  # Linux; elsewhere the end of the link has to do
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    raise_handles()
-
-
 def main() -> None:
-    _confine()
+    confine()
+    raise_handles()
     link, door = (socket.socket(fileno=int(handle)) for handle in sys.argv[1:3])
     for each in (link, door):
         each.setblocking(False)

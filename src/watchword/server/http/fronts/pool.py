@@ -40,7 +40,7 @@ class Fronts:
         self._demand, self._hello = demand, hello
         self._balance = Balance()
         self._children: list[Child] = []
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending: dict[asyncio.Task[None], Child] = {}
         self._watch: asyncio.Task[None] | None = None
         self._pause = _FIRST_PAUSE_S
         self._not_before = 0.0
@@ -52,6 +52,10 @@ class Fronts:
 
     def pids(self) -> list[int]:
         return [child.process.pid for child in self._children]
+
+    def has(self, pid: int) -> bool:
+        """Whether that process is one of ours, also while it is made to end."""
+        return any(child.process.pid == pid for child in (*self._children, *self._ending.values()))
 
     def open(self, app: ASGIApp, state: ServerState) -> None:
         """Begin to look after them. To uvicorn's `state` each is a connection, and its requests are tasks."""
@@ -139,8 +143,8 @@ class Fronts:
     def _bury(self, child: Child) -> None:
         self._children.remove(child)
         task = self._loop.create_task(self._end(child))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        self._ending[task] = child
+        task.add_done_callback(self._ending.pop)
 
     async def _end(self, child: Child) -> None:
         code = await child.end()
