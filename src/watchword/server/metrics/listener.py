@@ -41,6 +41,10 @@ async def serve_metrics(
         await endpoint.stop()
 
 
+_CALLERS_FAULT: Final = (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
+"""What ends a connection without a word: it is the caller's own, and its alone."""
+
+
 class _Endpoint:
     def __init__(self, reader: MetricsReader, names: frozenset[str]) -> None:
         self._reader, self._names = reader, names
@@ -60,18 +64,20 @@ class _Endpoint:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with contextlib.suppress(*_CALLERS_FAULT), contextlib.closing(writer):
             async with asyncio.timeout(REQUEST_S):
                 head = await reader.readuntil(b"\r\n\r\n")
-            writer.write(await self._answer(head))
+            writer.write(await self._answered(head))
             async with asyncio.timeout(REQUEST_S):
                 await writer.drain()
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # the caller's own fault, and its alone
+
+    async def _answered(self, head: bytes) -> bytes:
+        """An answer in any case: a fault of ours is logged, and is not taken for the caller's."""
+        try:
+            return await self._answer(head)
         except Exception as error:  # noqa: BLE001  # logged; nobody else would hear of it
             _log.fault("metrics.failed", error)
-        finally:
-            writer.close()
+            return _response("500 Internal Server Error", _TEXT, b"the log says why\n")
 
     async def _answer(self, head: bytes) -> bytes:
         line, *headers = head.decode("latin-1").split("\r\n")
