@@ -21,7 +21,7 @@ const (
 	fresh      = time.Hour        // then the keys are asked for again
 	usable     = 24 * time.Hour   // while the issuer is away
 	retryAfter = 10 * time.Second // after a failure
-	unknownFor = 5 * time.Minute  // between two questions because of a key that we do not know
+	unknownFor = 30 * time.Second // between two questions because of a key that we do not know
 	maxKeys    = 64 << 10         // bytes
 )
 

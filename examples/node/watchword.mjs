@@ -23,7 +23,7 @@ export class Refusal extends Error {
 export function watchword({ issuer, audience }) {
   const keys = createRemoteJWKSet(new URL("/.well-known/jwks.json", issuer), {
     timeoutDuration: 2_000,
-    cooldownDuration: 300_000,
+    cooldownDuration: 30_000,
     cacheMaxAge: 3_600_000,
   });
   const expected = {

@@ -9,7 +9,8 @@
 | older than MAX_STALE | as with nothing yet |
 
 A failed fetch is repeated after 1 s, doubling to 60 s. An unknown key id causes a fetch too, at most one in
-UNKNOWN_FLOOR, so that made-up ids cause none: new keys are published long before they sign.
+UNKNOWN_FLOOR, however many are made up. New keys are published long before they sign, save where a key is rotated at
+once: its tokens are refused for as long as that floor, at most.
 Ages are measured on the clock that never jumps.
 """
 
@@ -37,7 +38,7 @@ DEFAULT_AGE: Final = 300
 MAX_AGE: Final = 3600
 GRACE: Final = 60
 MAX_STALE: Final = 24 * 3600
-UNKNOWN_FLOOR: Final = 300
+UNKNOWN_FLOOR: Final = 30
 _LOST_AFTER: Final = 30  # a fetch without an end after so long died with its thread
 _MAX_RETRY: Final = 60
 

@@ -28,6 +28,7 @@ from watchword.client.trust import TrustedServer, trust_by_file
 from watchword.core.clock import MINUTE
 from watchword.core.entropy import SystemEntropy
 from watchword.core.secret import Secret
+from watchword.errors import InvalidConfigError
 from watchword.protocol.passwords import prepare
 from watchword.server.app import Guest, serve_as_guest
 from watchword.server.assembly import Services
@@ -171,7 +172,8 @@ def running_server(*, clock: AdvancingClock | None = None, **settings: str) -> I
     """A server, ready, for as long as the block runs.
 
     `settings` are those of the configuration, with `__` for the dot: `registration="invite"`,
-    `passwords__server_hash="bcrypt"`. Environment variables and files are not looked at.
+    `passwords__server_hash="bcrypt"`. Environment variables and files are not looked at. `data` is none of them, and
+    `listen` stays on loopback: accounts and clock are made up here, and no real data or caller may meet them.
     Raises what a start raises, as `InvalidConfigError`; at the end, what ended the server before.
     """
     clock = clock or AdvancingClock()
@@ -194,9 +196,16 @@ def running_server(*, clock: AdvancingClock | None = None, **settings: str) -> I
 
 
 def _config(data: Path, settings: dict[str, str]) -> Config:
+    if "data" in settings:
+        raise InvalidConfigError("data: a server of tests keeps its data in its own folder, gone at the end")
     variables = {entry.key: entry.variable for entry in FIELDS}
-    values = {"listen": "127.0.0.1:0", "data": str(data), **settings}
-    return load_config(environ={variables[name.replace("__", ".")]: value for name, value in values.items()})
+    values = {"listen": "127.0.0.1:0", **settings, "data": str(data)}
+    config = load_config(
+        environ={variables[name.replace("__", ".")]: value for name, value in values.items()}
+    )
+    if not config.listen.is_loopback:
+        raise InvalidConfigError("listen: a server of tests stays on loopback")
+    return config
 
 
 class _Host:

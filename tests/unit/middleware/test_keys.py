@@ -146,9 +146,7 @@ async def test_ten_thousand_unknown_key_ids_cause_one_fetch_fault_E8(server, clo
         await unknown(cache, f"made-up-{number}")
     assert (time.process_time() - started) / times < 0.001
     assert len(server.requests) == 2
-    clock.advance(
-        UNKNOWN_FLOOR * 1000 - 1
-    )  # less than max-age by nothing: the regular fetch is not due either
+    clock.advance(UNKNOWN_FLOOR * 1000 - 1)  # the regular fetch is not due either
     await unknown(cache, "made-up")
     assert len(server.requests) == 2
 
@@ -174,6 +172,15 @@ async def test_the_floor_between_fetches_for_unknown_ids_is_half_open(server, cl
     clock.advance(1)
     await unknown(cache, "three")
     assert len(server.requests) == 3
+
+
+async def test_a_key_that_signs_at_once_is_found_within_half_a_minute_of_a_made_up_id(server, clock):
+    cache = cache_of(server, clock)
+    await unknown(cache, "spends the early fetch")
+    server.body = key_set(OTHER)  # rotated at once: it was not published ahead
+    await unknown(cache, OTHER.kid)
+    clock.advance(30_000)
+    assert (await cache.find(OTHER.kid)).kid == OTHER.kid
 
 
 async def test_a_key_published_ahead_comes_with_the_regular_fetch_during_a_storm_fault_E8(server, clock):

@@ -122,6 +122,20 @@ def test_settings_are_those_of_the_configuration_and_a_wrong_one_is_told():
         pass
 
 
+@pytest.mark.parametrize(
+    "settings", [{"data": "."}, {"listen": "192.0.2.1:0", "origin": APP}, {"listen": "[::]:0", "origin": APP}]
+)
+def test_no_data_but_its_own_and_no_address_but_loopback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidConfigError, match=r"own folder|loopback"), running_server(**settings):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with running_server(listen="[::1]:0") as server:
+        assert server.url.startswith("https://localhost:")
+
+
 def test_the_environment_of_the_tests_does_not_reach_the_server(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("WATCHWORD_REGISTRATION", "closed")
     monkeypatch.setenv("WATCHWORD_LISTEN", "nonsense")
