@@ -52,7 +52,10 @@ def test_fault_N2_a_stuck_reader_costs_lines_and_holds_nobody_up_and_the_loss_is
             text += found.read_until(b"\n").decode()
         lines = text.splitlines()
         kept = [line for line in lines if line.startswith("line")]
-        assert kept == [f"line {number:06}" for number in range(len(kept))]
+        assert kept[:100] == [f"line {number:06}" for number in range(100)]
+        assert kept == sorted(
+            set(kept)
+        )  # whole and in order; a later one may find the room that the thread made
         assert lines[-1] == f"dropped {5000 - len(kept)}"
         writer.close()
         writer.write("on time again")
