@@ -81,6 +81,14 @@ lock: $(STAMP) ## resolve the dependencies anew into requirements/*.txt (needs t
 man: $(STAMP) ## write the man pages anew from the commands' --help
 	@$(BIN)/python -m tools.make_man
 
+web/node_modules/.package-lock.json: web/package-lock.json
+	@cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: web
+web: web/node_modules/.package-lock.json ## check the pages' scripts, and build what is committed of them (needs Node.js 20)
+	@cd web && npm run --silent check && npm run --silent build
+
 .PHONY: dist
 dist: $(STAMP) ## build the wheel, the source archive, their bill of materials and checksums into dist/
 	@rm -rf dist && $(BIN)/python -m hatchling build -d dist >/dev/null

@@ -16,9 +16,12 @@ from watchword.testing import components
 ROOT: Final = Path(__file__).parents[2]
 BUILD: Final = ROOT / "build"
 NODE: Final = ROOT / "examples/node"
+WEB: Final = ROOT / "web"
 GO: Final = ROOT / "examples/go"
 _LIMIT_SECONDS: Final = 240
-_LEAST_NODE: Final = 20  # what jose takes; Debian 12 has 18, which has no more security updates
+_LEAST_NODE: Final = (
+    20  # what jose takes, and the pages' own tests; Debian 12 has 18, which has no more security updates
+)
 _NPM_PATIENCE: Final = [
     "--no-audit",
     "--no-fund",
@@ -30,16 +33,26 @@ _NPM_PATIENCE: Final = [
 
 def node_packages() -> Path:
     """The folder `node_modules` with what the example's lock file names. Skips the test where it cannot be had."""
+    return _npm_packages(NODE, "node")
+
+
+def web_packages() -> Path:
+    """Likewise, what the scripts of the pages are built and tested with."""
+    return _npm_packages(WEB, "web")
+
+
+def _npm_packages(folder: Path, name: str) -> Path:
     node = components.require("node")
-    version = _ran([str(node), "--version"], NODE, {}).stdout.strip()
+    version = _ran([str(node), "--version"], folder, {}).stdout.strip()
     if int(version.removeprefix("v").partition(".")[0]) < _LEAST_NODE:
         components.lacking("node", f"20 or later is needed, and this is {version}", packaged=False)
     npm = components.require("npm")
-    modules, lock = NODE / "node_modules", NODE / "package-lock.json"
-    with _one_at_a_time("node"):
+    modules, lock = folder / "node_modules", folder / "package-lock.json"
+    with _one_at_a_time(name):
         stamp = modules / ".package-lock.json"
         if not stamp.exists() or stamp.stat().st_mtime < lock.stat().st_mtime:
-            _fetch("the npm registry", [str(npm), "ci", *_NPM_PATIENCE], NODE)
+            _fetch("the npm registry", [str(npm), "ci", "--ignore-scripts", *_NPM_PATIENCE], folder)
+            stamp.touch()
     return modules
 
 
