@@ -1,0 +1,107 @@
+"""The rig sees what no page may do: a test in which nothing was noted says something."""
+
+import http.server
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from watchword.testing.server import running_server
+
+POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; worker-src 'self'"
+HEAD = "<!doctype html><html lang=en><meta charset=utf-8><title>Planted</title>"
+FILES = {
+    "/quiet": f"{HEAD}<h1>Nothing</h1>",
+    "/inline": f"{HEAD}<script>document.title = 'run'</script>",
+    "/elsewhere": f"{HEAD}<script type=module src=/elsewhere.js></script>",
+    "/elsewhere.js": "location.assign('https://elsewhere.example/')",
+    "/throws": f"{HEAD}<script type=module src=/throws.js></script>",
+    "/throws.js": "throw new Error('planted')",
+    "/warns": f"{HEAD}<script type=module src=/warns.js></script>",
+    "/warns.js": "console.warn('planted')",
+    "/absent": f"{HEAD}<script type=module src=/absent.js></script>",
+    "/worker": f"{HEAD}<h1>Before</h1><script type=module src=/page.js></script>",
+    "/page.js": """const worker = new Worker("/worker.js", {type: "module"});
+        worker.onmessage = () => { document.querySelector("h1").textContent = "After"; };
+        addEventListener("click", () => worker.postMessage(""));""",
+    "/worker.js": """onmessage = async () => {
+        await fetch("https://elsewhere.example/").catch(() => {});
+        postMessage(""); };""",
+}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = FILES.get(self.path, "").encode()
+        self.send_response(200 if body or self.path == "/favicon.ico" else 404)
+        self.send_header("Content-Type", "text/javascript" if self.path.endswith(".js") else "text/html")
+        self.send_header("Content-Security-Policy", POLICY)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing: tests are quiet."""
+
+
+@pytest.fixture
+def planted() -> Iterator[str]:
+    """The origin of a server with faulty pages."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://localhost:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("path", "noted"),
+    [
+        ("/inline", "policy violated: script-src-elem inline"),
+        ("/throws", "exception: planted"),
+        ("/warns", "console warning: planted"),
+        ("/absent", "status of 404"),
+        ("/elsewhere", "request to another origin: https://elsewhere.example/"),
+    ],
+)
+def test_what_no_page_may_do_is_noted(planted, visit, path, noted) -> None:
+    visitor = visit()
+    visitor.origin = planted
+    visitor.open(path)
+    visitor.eventually(lambda: any(noted in each for each in visitor.problems()))
+    with pytest.raises(AssertionError, match="no page may do"):
+        visitor.check()
+    visitor.allow("")
+
+
+def test_a_worker_that_violates_the_policy_is_noted(planted, visit) -> None:
+    visitor = visit()
+    visitor.origin = planted
+    visitor.open("/worker")
+    visitor.eventually(lambda: bool(visitor.page.workers))
+    visitor.eventually(lambda: visitor.page.workers[0].evaluate("Boolean(self.watched)"))
+    visitor.page.mouse.click(10, 10)
+    visitor.eventually(lambda: visitor.page.inner_text("h1") == "After")
+    visitor.eventually(lambda: any("policy violated: connect-src" in each for each in visitor.problems()))
+    visitor.allow("policy violated: connect-src")
+
+
+def test_a_quiet_page_leaves_nothing_to_note(planted, visit) -> None:
+    visitor = visit()
+    visitor.origin = planted
+    visitor.open("/quiet")
+    assert visitor.problems() == []
+    assert [sent.url for sent in visitor.sent if sent.kind == "document"] == [f"{planted}/quiet"]
+
+
+def test_a_server_that_nobody_vouched_for_is_not_trusted(visit, server, stage) -> None:
+
+    with running_server() as stranger:
+        visitor = visit(stranger)
+        with pytest.raises(Exception, match="ERR_CERT_AUTHORITY_INVALID"):
+            visitor.open("/health/live")
+        visitor.allow("ERR_CERT_AUTHORITY_INVALID")
+    assert visit().open("/health/live").status == 200
