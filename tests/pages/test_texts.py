@@ -1,0 +1,117 @@
+"""The texts: the same in every language, said somewhere, and nothing left out."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from watchword.errors import ErrorCode
+from watchword.protocol.names.reasons import NameReason
+from watchword.protocol.passwords import PasswordReason
+from watchword.server.pages.catalogue import (
+    DEFAULT_LANGUAGE,
+    LANGUAGES,
+    Plural,
+    placeholders,
+    texts_of,
+)
+from watchword.server.pages.languages import choose_language
+
+OTHERS = [language for language in LANGUAGES if language != DEFAULT_LANGUAGE]
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_language_says_the_same_things(language):
+    here, there = texts_of(DEFAULT_LANGUAGE).entries, texts_of(language).entries
+    assert list(there) == list(here)  # in the same order too: who translates reads them side by side
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_language_leaves_the_same_places_open(language):
+    here, there = texts_of(DEFAULT_LANGUAGE).entries, texts_of(language).entries
+    assert {key: placeholders(there[key]) for key in here} == {key: placeholders(here[key]) for key in here}
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_has_a_plural_has_one_in_every_language(language):
+    here, there = texts_of(DEFAULT_LANGUAGE).entries, texts_of(language).entries
+    assert {key for key in here if isinstance(here[key], Plural)} == {
+        key for key in there if isinstance(there[key], Plural)
+    }
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_is_empty_or_holds_markup(language):
+    for key, entry in texts_of(language).entries.items():
+        for text in (entry,) if isinstance(entry, str) else (entry.one, entry.other):
+            assert text.strip() == text != "", key
+            assert not re.search(r"[<>&]", text), key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_and_every_error_has_its_sentence(language):
+    entries = texts_of(language).entries
+    assert {f"reason.{reason.value}" for reason in PasswordReason} == {
+        key for key in entries if key.startswith("reason.")
+    }
+    assert {f"name.{reason.value}" for reason in NameReason} == {
+        key for key in entries if key.startswith("name.")
+    }
+    for code in ErrorCode:
+        if code not in {ErrorCode.INVALID_CONFIG, ErrorCode.WRONG_PASSWORD}:  # of commands alone
+            assert f"problem.{code.value}" in entries
+
+
+def test_a_number_chooses_its_form():
+    texts = texts_of("de")
+    assert texts.plain("event.sign_in_refused", count=1) == "Eine Anmeldung wurde abgelehnt"
+    assert texts.plain("event.sign_in_refused", count=0) == "0 Anmeldungen wurden abgelehnt"
+    assert texts.plain("event.sign_in_refused", count=2) == "2 Anmeldungen wurden abgelehnt"
+
+
+def test_a_plural_without_its_number_is_an_error():
+    with pytest.raises(KeyError):
+        texts_of("en").plain("event.sign_in_refused")
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        (None, "en"),
+        ("", "en"),
+        ("de", "de"),
+        ("DE-at", "de"),
+        ("de-DE,de;q=0.9,en-US;q=0.8,en;q=0.7", "de"),
+        ("en-GB, de;q=0.9", "en"),
+        ("en;q=0.5, de;q=0.9", "de"),
+        ("fr, de;q=0.2", "de"),
+        ("fr", "en"),
+        ("*", "en"),
+        ("*, de;q=0.5", "en"),
+        ("de, *;q=0.5", "de"),
+        ("en;q=0, *", "de"),
+        ("de;q=0", "en"),
+        ("de;q=0.0, en;q=0", "en"),
+        ("de;q=1.001", "en"),
+        ("de;q=2", "en"),
+        ("de;level=1", "en"),
+        ("de, <script>", "en"),
+        ("de," * 20 + "de", "en"),
+        ("de" + " " * 600, "en"),
+        ("de-" + "x" * 9, "en"),
+        ("d\xe9", "en"),
+    ],
+)
+def test_the_reader_gets_the_language_they_want_most(header, language):
+    assert choose_language(header) == language
+
+
+def test_every_key_that_a_template_names_is_there():
+    templates = Path(__file__).parents[2] / "src/watchword/server/pages/templates"
+    named = {
+        key
+        for path in templates.glob("*.html")
+        for key in re.findall(r"\bt\(\"([a-z_.-]+)\"[,)]", path.read_text())
+    }
+    assert len(named) > 50
+    assert named <= set(texts_of(DEFAULT_LANGUAGE).entries)
