@@ -193,7 +193,7 @@ async def open_world(
             return True
 
         app = build_app(
-            services.routes,
+            [*services.routes, *services.page_routes],
             hosts=HostPolicy.of(ORIGIN, port=8443),
             identify=services.identify,
             clock=clock,
@@ -201,6 +201,7 @@ async def open_world(
             admission=Admission(),
             log=get_log("http"),
             ready=ready,
+            pages=services.pages,
         )
         try:
             yield World(

@@ -40,6 +40,8 @@ class Label(enum.Enum):
     DECOY_GENERATION = "decoy/generation"
     ONE_TIME = "one-time/verifier"
     SIGN_IN = "sign-in/token"
+    BROWSER_COOKIE = "browser/cookie"
+    BROWSER_FORM = "browser/form"
     RECOVERY_VERIFIER = "recovery/verifier"
     AUDIT_CHAIN = "audit/chain"
     AT_REST = "at-rest"

@@ -105,9 +105,12 @@ class RegisterAnswer(Message, frozen=True):
 
 
 class LoginPayload(Message, frozen=True):
+    """`browser` asks for the session as a cookie as well (docs/protocol/browser.md)."""
+
     identifier: ShortText
     login_secret: SecretText
     reply_key: ReplyKey
+    browser: bool = False
 
 
 class WrappedChest(Message, frozen=True):
@@ -160,10 +163,13 @@ class DevicePublicKeys(Message, frozen=True):
 
 
 class EnrolPayload(Message, frozen=True):
+    """`browser` asks for the session as a cookie as well (docs/protocol/browser.md)."""
+
     credential: Annotated[str, msgspec.Meta(max_length=256)]
     device_name: ShortText
     keys: DevicePublicKeys
     reply_key: ReplyKey
+    browser: bool = False
 
 
 class EnrolAnswer(Message, frozen=True):

@@ -154,7 +154,7 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
     tracing = _open_tracing(config)
     told = Telling(core, services, admission)
     app = build_app(
-        services.routes,
+        [*services.routes, *services.page_routes],
         hosts=HostPolicy.of(core.origin, port=port_of(config, listen), extra=config.hosts),
         identify=services.identify,
         clock=core.clock,
@@ -167,6 +167,7 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
         account_of=account_of,
         log_from=config.log.requests.least_status,
         tracing=tracing,
+        pages=services.pages,
     )
     if guest is None:
         calm_collector()

@@ -21,11 +21,13 @@ from watchword.server.enrolment.http import enrolment_routes
 from watchword.server.enrolment.service import EnrolmentService
 from watchword.server.http.admission import HashPool
 from watchword.server.http.endpoint import Identify, Route
+from watchword.server.http.page_edge import PageEdge
 from watchword.server.keys.http import routes as key_routes
 from watchword.server.one_time import OneTimeSecrets
 from watchword.server.operator.service import OperatorService
 from watchword.server.sealed import SealedDoor
 from watchword.server.sessions.begin import BeginService
+from watchword.server.sessions.cookie import BrowserCookies
 from watchword.server.sessions.grants import SessionGranter
 from watchword.server.sessions.http import login_routes, session_routes
 from watchword.server.sessions.identify import Identifier
@@ -44,10 +46,13 @@ _KEEP_RETIRED_SEEDS = 30 * DAY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What the edges call."""
+    """What the edges call. `routes` are for programs, `page_routes` for people; without `pages` there are none."""
 
     routes: list[Route]
     identify: Identify
+    page_routes: list[Route]
+    pages: PageEdge | None
+    cookies: BrowserCookies
     operator: OperatorService
     pool: HashPool
     _core: Core
@@ -103,6 +108,10 @@ class _Parts:
             find_sign_in_key=lambda version: data.get(DataKeyPurpose.SIGN_IN, version),
             entropy=core.entropy,
         )
+        self.cookies = BrowserCookies(
+            store=self.session_store,
+            find_sign_in_key=lambda version: data.get(DataKeyPurpose.SIGN_IN, version),
+        )
         self.sessions = SessionService(store=self.session_store, database=core.database)
 
 
@@ -126,6 +135,9 @@ async def assemble(core: Core) -> Services:
             verifying_key=lambda kid: _verifying_key(core, kid),
             store=parts.session_store,
         ),
+        page_routes=[],
+        pages=None,
+        cookies=parts.cookies,
         operator=operator_service(core),
         pool=pool,
         _core=core,
@@ -188,9 +200,9 @@ def _routes(core: Core, parts: _Parts, passwords: PasswordChecker) -> list[Route
     )
     return [
         *key_routes(core.keys),
-        *login_routes(begin, login),
+        *login_routes(begin, login, parts.cookies),
         *account_routes(_registration(core, parts, passwords)),
-        *enrolment_routes(enrolment),
+        *enrolment_routes(enrolment, parts.cookies),
         *session_routes(parts.sessions, parts.devices, _password_change(core, parts, passwords)),
         *token_routes(parts.tokens),
     ]

@@ -9,6 +9,7 @@ from watchword.server.enrolment.service import EnrolmentService
 from watchword.server.http.about import About, Answer, Sealed
 from watchword.server.http.endpoint import Request, Route
 from watchword.server.http.reply import Reply
+from watchword.server.sessions.cookie import BrowserCookies
 
 _ENROL: Final = About(
     operation="enrolDevice",
@@ -22,9 +23,10 @@ _ENROL: Final = About(
 )
 
 
-def enrolment_routes(service: EnrolmentService) -> list[Route]:
+def enrolment_routes(service: EnrolmentService, cookies: BrowserCookies) -> list[Route]:
     async def enrol(request: Request) -> Reply:
-        answer = await service.enrol(request.body, request.context)
-        return Reply.json(answer, status=201)
+        granted = await service.enrol(request.body, request.context)
+        headers = cookies.headers_for(granted, request.context.now)
+        return Reply.json(granted.answer, status=201, headers=headers)
 
     return [Route("POST", "/api/devices", enrol, body=SealedRequest, costly=True, about=_ENROL)]

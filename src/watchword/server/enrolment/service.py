@@ -17,7 +17,6 @@ from watchword.protocol.messages import (
     DevicePublicKeys,
     EnrolAnswer,
     EnrolPayload,
-    SealedAnswer,
     SealedRequest,
 )
 from watchword.server.accounts.model import Account
@@ -29,7 +28,7 @@ from watchword.server.devices.credentials import EnrolmentCredentials
 from watchword.server.devices.model import MAX_DEVICES, REPEAT_WINDOW, Device, EnrolmentCredential
 from watchword.server.devices.store import DeviceStore
 from watchword.server.sealed import Opened, SealedDoor
-from watchword.server.sessions.grants import SessionGranter
+from watchword.server.sessions.grants import Granted, SessionGranter
 from watchword.server.sessions.model import Session
 
 _KEY_SIZE = 32
@@ -69,20 +68,22 @@ class EnrolmentService:
         self._database = database
         self._entropy = entropy
 
-    async def enrol(self, request: SealedRequest, context: RequestContext) -> SealedAnswer:
+    async def enrol(self, request: SealedRequest, context: RequestContext) -> Granted:
         """Raises `RefusedError` for every bad credential, key or signature; `KeyUnknownError`."""
         try:
             opened = await self._door.open(request, Purpose.ENROL, EnrolPayload, context)
             keys = _check_keys(opened.payload.keys, opened.digest, request.signature)
-            answer = await self._enrol_once(opened, keys, context)
+            answer, session = await self._enrol_once(opened, keys, context)
         except RefusedError as refusal:
             await self._record_refusal(refusal.reason, context)
             raise
-        return self._door.answer(opened, answer)
+        return Granted(
+            answer=self._door.answer(opened, answer), for_browser=session if opened.payload.browser else None
+        )
 
     async def _enrol_once(
         self, opened: Opened[EnrolPayload], keys: _NewKeys, context: RequestContext
-    ) -> EnrolAnswer:
+    ) -> tuple[EnrolAnswer, Session]:
         """Enrol; where another request used the credential in the same moment, look again: it is used now."""
         credential = await self._credentials.find(opened.payload.credential)
         try:
@@ -97,7 +98,7 @@ class EnrolmentService:
         keys: _NewKeys,
         credential: EnrolmentCredential,
         context: RequestContext,
-    ) -> EnrolAnswer:
+    ) -> tuple[EnrolAnswer, Session]:
         account = await self._accounts.find(credential.account_id)
         if account is None or not account.active:
             raise RefusedError("account_inactive")
@@ -110,13 +111,14 @@ class EnrolmentService:
             device, session = await self._repeat(unit, credential, keys, context)
         repeated = credential.used_at is not None
         await self._commit(unit, _enrolled(account, device, session, context, repeated=repeated))
-        return EnrolAnswer(
+        answer = EnrolAnswer(
             account=account.body(),
             device=str(device.id),
             grant=self._granter.grant(session, device, account, context.now),
             key_document=self._key_document(),
             server_time=context.now,
         )
+        return answer, session
 
     async def _add(
         self,

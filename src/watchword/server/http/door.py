@@ -14,6 +14,9 @@ DoorCheck = Callable[[Request, Route | None], Awaitable[None]]
 """A further check: the request (no body, no identity yet) and its route, None where nothing lies at its path."""
 
 _MEDIA: Final = re.compile(rb'application/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?', re.IGNORECASE)
+_FORM: Final = re.compile(
+    rb'application/x-www-form-urlencoded(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?', re.IGNORECASE
+)
 _MAX_QUERY_FIELDS: Final = 16
 _MAX_USER_AGENT: Final = 200
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
@@ -23,7 +26,7 @@ _NO_QUERY: Final[Mapping[str, str]] = {}
 def check_origin(method: str, headers: Headers, hosts: HostPolicy) -> None:
     """Raise `ForbiddenError` for a request that changes something and that another site's page makes.
 
-    No cookie of ours is read here, but a page must not drive an API that a later cookie may open.
+    The API reads no cookie, and forms of pages carry a token of their own; this stands before both.
     """
     if method in _SAFE_METHODS:
         return
@@ -35,18 +38,22 @@ def check_origin(method: str, headers: Headers, hosts: HostPolicy) -> None:
 
 
 def check_content(route: Route, headers: Headers) -> None:
-    """Raise unless the body that the headers announce is one that `route` reads: JSON, plain, and small enough."""
+    """Raise unless the body that the headers announce is one that `route` reads, plain, and small enough."""
     length = headers.raw(b"content-length")
     has_body = length not in {None, b"0"} or headers.raw(b"transfer-encoding") is not None
     if headers.raw(b"content-encoding") is not None:
         raise UnsupportedMediaError("compressed bodies are not accepted")
-    if route.body is None:
-        if has_body:
-            raise MalformedError("no body is expected here")
-        return
     media = headers.raw(b"content-type")
-    if media is None or not _MEDIA.fullmatch(media):
-        raise UnsupportedMediaError("the body must be application/json")
+    if route.body is not None:
+        if media is None or not _MEDIA.fullmatch(media):
+            raise UnsupportedMediaError("the body must be application/json")
+    elif route.form is not None:
+        if media is None or not _FORM.fullmatch(media):
+            raise UnsupportedMediaError("the body must be application/x-www-form-urlencoded")
+    elif has_body:
+        raise MalformedError("no body is expected here")
+    else:
+        return
     if length is not None and int(length) > route.max_body:
         raise TooLargeError
 
@@ -58,6 +65,8 @@ def read_query(route: Route, query: bytes) -> Mapping[str, str]:
     """
     if not query:
         return _NO_QUERY
+    if route.page:
+        return _known_query(route, query)
     if not route.query:
         raise MalformedError("no query string is accepted here")
     try:
@@ -74,6 +83,20 @@ def read_query(route: Route, query: bytes) -> Mapping[str, str]:
     ):
         raise MalformedError("the query string has a parameter that is not accepted here")
     return found
+
+
+def _known_query(route: Route, query: bytes) -> Mapping[str, str]:
+    """What a page declares, where it stands once; links to pages carry what others have added to them."""
+    try:
+        pairs = parse_qsl(query.decode("ascii"), True, errors="strict", max_num_fields=_MAX_QUERY_FIELDS)
+    except ValueError:
+        return _NO_QUERY
+    names = [name for name, _ in pairs]
+    return {
+        name: value
+        for name, value in pairs
+        if name in route.query and names.count(name) == 1 and value.isprintable()
+    }
 
 
 def printable_user_agent(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +11,7 @@ from watchword.core.encoding import decode_json
 from watchword.errors import MalformedError
 from watchword.server.context import RequestContext
 from watchword.server.http.about import About
+from watchword.server.http.form import decode_form
 from watchword.server.http.headers import Headers
 from watchword.server.http.reply import Reply
 
@@ -23,15 +24,18 @@ _MAX_REASON: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A request that passed the door. `body` is the route's struct, `identity` what the app's `identify` returned."""
+    """A request that passed the door. `body` is the route's struct, `identity` what the app's `identify` returned.
+
+    Its `repr` shows nothing that a caller sent, which may be secret.
+    """
 
     context: RequestContext
     headers: Headers
-    authorization: str | None = None
-    body: Any = None
+    authorization: str | None = field(default=None, repr=False)
+    body: Any = field(default=None, repr=False)
     identity: Any = None
-    path_parameters: Mapping[str, str]
-    query: Mapping[str, str]
+    path_parameters: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, str] = field(repr=False)
 
 
 Handler = Callable[[Request], Awaitable[Reply]]
@@ -46,7 +50,10 @@ class Route:
     `path` may hold parameters as whole segments, `/api/sessions/{session}`. `body` is a msgspec struct that forbids
     unknown fields; without one, a body is refused. `query` names the parameters that may stand in the query string,
     each at most once; without any, a query string is refused. A `costly` handler waits its turn in `Admission`.
-    `about` is what its documentation is made of; every route of the server has it.
+    `about` is what its documentation is made of; every route of the API has it.
+
+    A `page` is for people: identity comes from the cookie, errors are pages, and a parameter of the query that it does
+    not declare is not there. `form` is a msgspec struct of text fields, for a body that a page's form posts.
     """
 
     method: str
@@ -59,21 +66,32 @@ class Route:
     costly: bool = False
     query: frozenset[str] = frozenset()
     about: About | None = None
+    page: bool = False
+    form: type[msgspec.Struct] | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS or not _PATH.fullmatch(self.path):
             raise ValueError(f"not a route: {self.method} {self.path}")
-        if self.body is not None and not self.body.__struct_config__.forbid_unknown_fields:
-            raise ValueError(f"{self.body.__name__} accepts unknown fields")
-        if self.body is not None and self.method == "GET":
+        if self.form is not None and (not self.page or self.body is not None):
+            raise ValueError(f"{self.method} {self.path}: a form is for a page, and no other body beside it")
+        read = self.body or self.form
+        if read is not None and not read.__struct_config__.forbid_unknown_fields:
+            raise ValueError(f"{read.__name__} accepts unknown fields")
+        if read is not None and self.method == "GET":
             raise ValueError(f"GET {self.path} cannot have a body")
 
     @property
     def changes_state(self) -> bool:
         return self.method != "GET"
 
+    @property
+    def reads_body(self) -> bool:
+        return self.body is not None or self.form is not None
+
     def decode(self, data: bytes) -> Any:
         """The struct in `data`. Raises `MalformedError`, `TooLargeError`."""
+        if self.form is not None:
+            return decode_form(data, self.form, max_size=self.max_body)
         if self.body is None:
             return None
         value = decode_json(data, max_size=self.max_body)

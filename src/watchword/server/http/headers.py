@@ -13,6 +13,7 @@ _ONCE: Final = frozenset(
         b"content-encoding",
         b"transfer-encoding",
         b"authorization",
+        b"cookie",
         b"origin",
         b"user-agent",
         b"dpop",

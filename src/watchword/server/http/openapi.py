@@ -56,8 +56,8 @@ _MEANINGS: Final[Mapping[ErrorCode, str]] = {
 
 
 def make_document(routes: Iterable[Route], *, version: str) -> dict[str, Any]:
-    """The document for these routes. Raises `ValueError` for a route that says nothing of itself."""
-    routes = list(routes)
+    """The document for these routes, pages left out. Raises `ValueError` for one that says nothing of itself."""
+    routes = [route for route in routes if not route.page]
     shared = {}
     for status, codes in (_NOT_FOUND, _NOT_ALLOWED, *(each for route in routes for each in _errors(route))):
         shared[_name_of(status, codes)] = _error_answer(status, codes)

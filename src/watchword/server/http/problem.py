@@ -73,9 +73,14 @@ def internal_reply(request_id: RequestId) -> Reply:
     return problem_reply(WatchwordError(), request_id)
 
 
-def _extra(error: WatchwordError) -> Mapping[str, str]:
+def retry_headers(error: WatchwordError) -> Mapping[str, str]:
+    """When to try again, for an error that passes."""
     if isinstance(error, OverloadedError | UnavailableError):
         return {"retry-after": str(error.retry_after)}
+    return {}
+
+
+def _extra(error: WatchwordError) -> Mapping[str, str]:
     if error.code is ErrorCode.UNAUTHENTICATED:
         return {"www-authenticate": _CHALLENGE}
-    return {}
+    return retry_headers(error)

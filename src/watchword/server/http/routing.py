@@ -29,6 +29,11 @@ class Place:
         """Whether nothing of this path may be seen without an identity, not even which methods it has."""
         return all(route.auth for route in self.routes.values())
 
+    @property
+    def page(self) -> bool:
+        """Whether people come here."""
+        return any(route.page for route in self.routes.values())
+
     def find(self, method: str) -> Route | None:
         return self.routes.get("GET" if method == "HEAD" else method)
 

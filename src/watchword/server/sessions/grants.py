@@ -1,6 +1,7 @@
 """Granting a session to a device: the rows, and what the device is told once they are on disk."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from watchword.core.clock import Instant, later
@@ -10,7 +11,7 @@ from watchword.core.ids import AccountId, DeviceId, SessionId
 from watchword.core.secret import Secret
 from watchword.crypto.aead import VersionedKey
 from watchword.crypto.kdf import Label, derive, mac
-from watchword.protocol.messages import SessionGrant
+from watchword.protocol.messages import SealedAnswer, SessionGrant
 from watchword.server.accounts.model import Account
 from watchword.server.context import RequestContext
 from watchword.server.db.unit import Unit
@@ -20,6 +21,14 @@ from watchword.server.sessions.model import SEED_SIZE, SESSION_END, SESSION_LIFE
 from watchword.server.sessions.store import SessionStore
 
 _SIGN_IN_PREFIX = "wsi"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """A sealed answer, and the session that goes out as a cookie as well, where a browser asked for that."""
+
+    answer: SealedAnswer
+    for_browser: Session | None = None
 
 
 class APIToken(Protocol):

@@ -33,6 +33,7 @@ from watchword.server.http.about import About, Answer, Sealed
 from watchword.server.http.endpoint import Request, Route
 from watchword.server.http.reply import Reply
 from watchword.server.sessions.begin import BeginService
+from watchword.server.sessions.cookie import BrowserCookies
 from watchword.server.sessions.identify import Caller
 from watchword.server.sessions.login import LoginService
 from watchword.server.sessions.service import SessionService
@@ -97,12 +98,13 @@ _END: Final = About(
 )
 
 
-def login_routes(begin: BeginService, login: LoginService) -> list[Route]:
+def login_routes(begin: BeginService, login: LoginService, cookies: BrowserCookies) -> list[Route]:
     async def begin_login(request: Request) -> Reply:
         return _json(await begin.begin(request.body, request.context))
 
     async def log_in(request: Request) -> Reply:
-        return _json(await login.log_in(request.body, request.context))
+        granted = await login.log_in(request.body, request.context)
+        return Reply.json(granted.answer, headers=cookies.headers_for(granted, request.context.now))
 
     return [
         Route("POST", "/api/login/begin", begin_login, body=SealedRequest, costly=True, about=_BEGIN),

@@ -13,7 +13,7 @@ from watchword.crypto.kdf import KEY_SIZE
 from watchword.errors import MalformedError, RefusedError, SignatureError
 from watchword.protocol.device_proof import check_device_proof
 from watchword.protocol.envelope import Purpose
-from watchword.protocol.messages import LoginAnswer, LoginPayload, SealedAnswer, SealedRequest
+from watchword.protocol.messages import LoginAnswer, LoginPayload, SealedRequest
 from watchword.protocol.names import parse_identifier
 from watchword.server.accounts.model import LoginRecord
 from watchword.server.accounts.passwords import PasswordChecker
@@ -25,7 +25,8 @@ from watchword.server.devices.credentials import EnrolmentCredentials
 from watchword.server.devices.model import TEMPORARY_TOKEN_LIFE, Device
 from watchword.server.devices.store import DeviceStore
 from watchword.server.sealed import Opened, SealedDoor
-from watchword.server.sessions.grants import SessionGranter
+from watchword.server.sessions.grants import Granted, SessionGranter
+from watchword.server.sessions.model import Session
 
 
 class LoginService:
@@ -48,18 +49,20 @@ class LoginService:
         self._granter = granter
         self._database = database
 
-    async def log_in(self, request: SealedRequest, context: RequestContext) -> SealedAnswer:
+    async def log_in(self, request: SealedRequest, context: RequestContext) -> Granted:
         """Raises `RefusedError` for every bad credential, `BeginAgainError`, `KeyUnknownError`."""
         opened: Opened[LoginPayload] | None = None
         try:
             opened = await self._door.open(request, Purpose.LOGIN, LoginPayload, context)
             record = await self._verify(opened)
             device = await self._proven_device(request, opened.digest, record)
-            answer = await self._grant(opened, record, device, context)
+            answer, session = await self._grant(opened, record, device, context)
         except RefusedError as refusal:
             await self._record_refusal(refusal.reason, opened, context)
             raise
-        return self._door.answer(opened, answer)
+        return Granted(
+            answer=self._door.answer(opened, answer), for_browser=session if opened.payload.browser else None
+        )
 
     async def _verify(self, opened: Opened[LoginPayload]) -> LoginRecord:
         identifier_key = parse_identifier(opened.payload.identifier).key
@@ -97,24 +100,25 @@ class LoginService:
         record: LoginRecord,
         device: Device | None,
         context: RequestContext,
-    ) -> LoginAnswer:
+    ) -> tuple[LoginAnswer, Session | None]:
         unit = Unit(key=record.account.id.value)
         self._accounts.require_current(unit, record.account)
         await self._renew_verifier(unit, opened.payload, record)
+        session = None
         if device is None:
             answer = self._temporary_token(unit, record, context)
         else:
-            answer = self._session(unit, record, device, context)
+            session = self._granter.open(unit, device.id, record.account, context, context.now)
+            answer = self._session(unit, record, device, session, context)
         try:
             await self._database.commit(unit)
         except GuardError as error:
             raise RefusedError(f"changed_meanwhile_{error.guard}") from None
-        return answer
+        return answer, session
 
     def _session(
-        self, unit: Unit, record: LoginRecord, device: Device, context: RequestContext
+        self, unit: Unit, record: LoginRecord, device: Device, session: Session, context: RequestContext
     ) -> LoginAnswer:
-        session = self._granter.open(unit, device.id, record.account, context, context.now)
         facts = {"device": str(device.id), "session": str(session.id), "outcome": "session"}
         self._note_success(unit, record, context, facts)
         return LoginAnswer(
