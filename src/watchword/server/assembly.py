@@ -12,6 +12,8 @@ from watchword.server.accounts.password_change import PasswordChangeService
 from watchword.server.accounts.passwords import PasswordChecker
 from watchword.server.accounts.registration import RecoveryVerifiers, RegistrationService
 from watchword.server.accounts.sql import SQLAccountStore
+from watchword.server.activity.service import ActivityService
+from watchword.server.activity.sql import SQLActivityStore
 from watchword.server.core import Core
 from watchword.server.db.unit import Unit
 from watchword.server.devices.client_keys import ClientKeys
@@ -54,6 +56,8 @@ class Services:
     pages: PageEdge | None
     cookies: BrowserCookies
     operator: OperatorService
+    activity: ActivityService
+    sessions: SessionService
     pool: HashPool
     _core: Core
     _sessions: SQLSessionStore
@@ -113,6 +117,7 @@ class _Parts:
             find_sign_in_key=lambda version: data.get(DataKeyPurpose.SIGN_IN, version),
         )
         self.sessions = SessionService(store=self.session_store, database=core.database)
+        self.activity = ActivityService(store=SQLActivityStore(core.database))
 
 
 async def assemble(core: Core) -> Services:
@@ -139,6 +144,8 @@ async def assemble(core: Core) -> Services:
         pages=None,
         cookies=parts.cookies,
         operator=operator_service(core),
+        activity=parts.activity,
+        sessions=parts.sessions,
         pool=pool,
         _core=core,
         _sessions=parts.session_store,
@@ -229,7 +236,7 @@ def _password_change(core: Core, parts: _Parts, passwords: PasswordChecker) -> P
         devices=parts.devices,
         passwords=passwords,
         client_keys=parts.client_keys,
-        end_others=parts.sessions.end_others,
+        end_others=parts.sessions.add_end_of_others,
         database=core.database,
     )
 

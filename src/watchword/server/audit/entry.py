@@ -115,7 +115,12 @@ def _commitment_start(name: str) -> bytes:
 
 @lru_cache(maxsize=256)  # a few dozen sets of names, all from our own code
 def _layout(names: tuple[str, ...]) -> tuple[tuple[str, str, bytes], ...]:
-    """Each name in canonical order, with how its member begins in JSON and how its commitment's message does."""
+    """Each name in canonical order, with how its member begins in JSON and how its commitment's message does.
+
+    Raises ValueError for a name that would stand before `account`: an account's entries are found by how facts begin.
+    """
+    if "account" in names and min(names) != "account":
+        raise ValueError(f"{min(names)!r} stands before 'account', which is always first")
     return tuple(
         (name, f"{',' if place else '{'}{encode_basestring_ascii(name)}:", _commitment_start(name))
         for place, name in enumerate(sorted(names))

@@ -1,6 +1,7 @@
 """SQL written once, for both engines.
 
-Statements use `:name` parameters, `::type` casts where PostgreSQL cannot infer a type, and `{for_update}`.
+Statements use `:name` parameters, `::type` casts where PostgreSQL cannot infer a type, `{for_update}`, and `{find}`:
+the function that gives the place of one text in another, from 1, or 0.
 DDL uses `{blob}`, `{bigint}` and `{text}` for column types, and `{clustered}` behind a table of small rows that
 SQLite keeps in the tree of their key: one search where there would be two. String literals, quoted names and comments
 are left alone.
@@ -34,6 +35,7 @@ _TYPES: Final = {
     Engine.SQLITE: {"blob": "blob", "bigint": "integer", "text": "text", "clustered": "without rowid"},
     Engine.POSTGRES: {"blob": "bytea", "bigint": "bigint", "text": "text", "clustered": ""},
 }
+_FIND: Final = {Engine.SQLITE: "instr", Engine.POSTGRES: "strpos"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +83,21 @@ def _number(sql: str, sign: str, *, casts: bool) -> Statement:
 @functools.lru_cache(_CACHED_STATEMENTS)
 def for_sqlite(sql: str) -> Statement:
     """Casts go, since SQLite types values and not expressions."""
-    return _number(sql.replace("{for_update}", ""), "?", casts=False)
+    return _number(_fill(sql, Engine.SQLITE, for_update=""), "?", casts=False)
 
 
 @functools.lru_cache(_CACHED_STATEMENTS)
 def for_postgres(sql: str) -> Statement:
-    return _number(sql.replace("{for_update}", "for update"), "$", casts=True)
+    return _number(_fill(sql, Engine.POSTGRES, for_update="for update"), "$", casts=True)
+
+
+def _fill(sql: str, engine: Engine, *, for_update: str) -> str:
+    return sql.replace("{for_update}", for_update).replace("{find}", _FIND[engine])
 
 
 def define(ddl: str, engine: Engine) -> str:
-    """Fill the type placeholders of a migration."""
+    """Fill the placeholders of a migration."""
+    ddl = ddl.replace("{find}", _FIND[engine])
     for placeholder, name in _TYPES[engine].items():
         ddl = ddl.replace(f"{{{placeholder}}}", name)
     return ddl

@@ -203,7 +203,11 @@ def _enrolled(
             "repeated": int(repeated),
             "request": str(context.request_id),
         },
-        personal={"address": context.address, "device_name": device.name},
+        personal={
+            "address": context.address,
+            "device_name": device.name,
+            "user_agent": context.user_agent,
+        },
     )
 
 

@@ -1,8 +1,8 @@
-"""Sessions of an account: listing them, ending one or all."""
+"""Sessions of an account: listing them, ending one, the others or all."""
 
 from watchword.core.clock import Instant
 from watchword.core.ids import AccountId, SessionId
-from watchword.errors import NotFoundError
+from watchword.errors import NotFoundError, UnauthenticatedError
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.context import RequestContext
 from watchword.server.db.unit import Database, GuardError, Unit
@@ -38,7 +38,19 @@ class SessionService:
         unit.note(_event(AuditTag.SESSIONS_ENDED, account_id, context, {}))
         await self._database.commit(unit)
 
-    def end_others(self, unit: Unit, account_id: AccountId, now: Instant, keep: SessionId) -> None:
+    async def end_others(self, account_id: AccountId, keep: SessionId, context: RequestContext) -> None:
+        """End every session of this account but `keep`. Raises `UnauthenticatedError` where that one has ended."""
+        unit = Unit(key=account_id.value)
+        self.add_end_of_others(unit, account_id, context.now, keep)
+        # After the account's row is held: what grants a session takes the rows in this order as well.
+        self._store.require_session(unit, keep, context.now)
+        unit.note(_event(AuditTag.SESSIONS_ENDED, account_id, context, {"kept": str(keep)}))
+        try:
+            await self._database.commit(unit)
+        except GuardError:
+            raise UnauthenticatedError("session_ended") from None
+
+    def add_end_of_others(self, unit: Unit, account_id: AccountId, now: Instant, keep: SessionId) -> None:
         """Add to `unit` the end of every session but `keep`; what a new password does."""
         self._store.end_all(unit, account_id, now, keep=keep)
 
@@ -50,5 +62,5 @@ def _event(
         tag=tag,
         at=context.now,
         facts={"account": str(account_id), "request": str(context.request_id), **facts},
-        personal={"address": context.address},
+        personal={"address": context.address, "user_agent": context.user_agent},
     )

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import dataclasses
 import json
 from pathlib import Path
 
@@ -241,3 +242,11 @@ def test_any_event_reads_back_as_it_was_written(
 def test_the_account_is_found_in_the_facts(trail: Trail) -> None:
     trail.add(1)
     assert decode_object(trail.entries()[0].facts)["account"] == ACCOUNT
+
+
+def test_no_fact_stands_before_the_account_by_which_entries_are_found(trail: Trail) -> None:
+    event = trail.event(1)
+    with pytest.raises(ValueError, match="'about' stands before 'account'"):
+        trail.write(dataclasses.replace(event, facts={**event.facts, "about": "x"}))
+    trail.write(event)
+    assert trail.found() == [("no-checkpoints", "", None)]

@@ -35,6 +35,13 @@ def test_the_lock_is_for_postgres_only() -> None:
     assert for_sqlite(sql).text == "select a from t where b = ?1 "
 
 
+def test_a_place_in_a_text_is_found_by_each_engine_under_its_own_name() -> None:
+    sql = "select a from t where {find}(a, :b) > 0"
+    assert for_postgres(sql).text == define(sql, Engine.POSTGRES).replace(":b", "$1")
+    assert "strpos(a, $1)" in for_postgres(sql).text
+    assert "instr(a, ?1)" in for_sqlite(sql).text
+
+
 @pytest.mark.parametrize(
     ("sql", "is_select", "gives_rows"),
     [
