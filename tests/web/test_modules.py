@@ -1,8 +1,11 @@
-"""The pages' TypeScript modules: they pass the vectors in files, and Python opens what they make."""
+"""The pages' TypeScript modules: they pass the vectors in files, and Python and they open what the other makes."""
 
 from typing import Any
 
 from tests.kits.browser_modules import run_modules
+from tests.kits.made_in_browser import Material, asked_of_modules, check_made
+
+from watchword.core.entropy import SystemEntropy
 
 LEAST = {
     "texts": 540,
@@ -15,6 +18,10 @@ LEAST = {
     "split": 13,
     "exchanges": 68,
     "key document": 33,
+    "python's": 7,
+    "chest": 7,
+    "recovery key": 11,
+    "sealing": 5,
 }
 """How much must have been checked: an empty file of vectors proves nothing."""
 
@@ -28,5 +35,9 @@ def check_held(answer: dict[str, Any]) -> None:
 
 
 def test_the_modules_of_the_pages_and_python_read_each_other_req_P7(tmp_path):
-    answer = run_modules({}, tmp_path)
+    entropy = SystemEntropy()
+    material = Material.make(entropy)
+    asked = asked_of_modules(material, entropy)
+    answer = run_modules(asked, tmp_path)
     check_held(answer)
+    check_made(answer["made"], asked, material.server)

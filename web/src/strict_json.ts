@@ -45,9 +45,17 @@ export function parseJsonText(text: string): Json {
   return value;
 }
 
-/** Compact JSON in UTF-8, members in the order given; members that are `undefined` are left out. */
+/**
+ * Compact JSON in UTF-8, members in the order given; members that are `undefined` are left out. Refuses (`text`) lone
+ * surrogates: as escapes they would be JSON that nobody of ours reads.
+ */
 export function encodeJson(value: Json): Bytes {
-  return utf8(JSON.stringify(value));
+  return utf8(JSON.stringify(value, wellFormed));
+}
+
+function wellFormed(_name: string, value: unknown): unknown {
+  if (typeof value === "string" && !isWellFormed(value)) throw new ProtocolError("text");
+  return value;
 }
 
 function textOf(data: Uint8Array): string {

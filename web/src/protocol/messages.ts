@@ -83,6 +83,29 @@ const passwordAnswer = object({ client_key: bytes(32), seed_version: count(), se
 /** The body of each answer of a sealed endpoint. */
 const sealedAnswer = object({ sealed: text(131_072) });
 
+/** What a login identifier is. */
+export type LoginKind = "username" | "email";
+
+/** What the server keeps of the chest (docs/protocol/chest.md, section 2). */
+export type ChestBody = {
+  readonly version: number;
+  readonly identity_key: string;
+  readonly archive_key: string;
+  readonly archive_generation: number;
+  readonly sealed: string;
+  readonly recovery_key: string;
+  readonly recovery_wrapped: string;
+};
+
+/** One login identifier's own salt, the secret it logs in with, and the chest key wrapped for it. */
+export type LoginSplit = {
+  readonly kind: LoginKind;
+  readonly salt: string;
+  readonly stretch: StretchBody;
+  readonly login_secret: string;
+  readonly wrapped_chest_key: string;
+};
+
 export type StretchBody = ReturnType<typeof stretchBody>;
 export type AccountBody = ReturnType<typeof accountBody>;
 export type WrappedChest = ReturnType<typeof wrappedChest>;
