@@ -32,8 +32,7 @@ def free_port() -> int:
 
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a process under test: nothing of ours that this process may have, then `more`."""
-    ours = ("GRPC_", "WATCHWORD_", "XDG_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WATCHWORD_", "XDG_"))}
     return {**kept, **(more or {})}
 
 

@@ -14,6 +14,7 @@ from typing import Final, Self
 
 from watchword.errors import NotFoundError
 from watchword.server.http.endpoint import Request, Route
+from watchword.server.http.page_headers import WORKER_HEADERS
 from watchword.server.http.reply import Reply
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -30,11 +31,6 @@ _TYPES: Final[Mapping[str, str]] = {
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 """A year, the most that caches take: other content has another name."""
 _FOR_A_DAY: Final = "public, max-age=86400"
-WORKER_POLICY: Final = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'"
-)
-"""A dedicated worker has the policy that its script came with. It alone may compile the hashing module."""
 _ACCEPTED: Final = re.compile(r"\s*(gzip|x-gzip|\*)\s*(?:;\s*q=([01](?:\.\d{0,3})?)\s*)?", re.IGNORECASE)
 
 
@@ -81,8 +77,8 @@ class Assets:
     def routes(self) -> list[Route]:
         """Public; a name that is not there is like any other path that is not."""
         return [
-            Route("GET", PLACE + "{file}", self._answer),
-            Route("GET", "/favicon.ico", self._icon),
+            Route("GET", PLACE + "{file}", self._answer, page=True),
+            Route("GET", "/favicon.ico", self._icon, page=True),
         ]
 
     async def _answer(self, request: Request) -> Reply:
@@ -102,7 +98,7 @@ class Assets:
             "vary": "accept-encoding",
         }
         if file == self._assets[_WORKER].file:
-            headers["content-security-policy"] = WORKER_POLICY
+            headers |= WORKER_HEADERS
         content = self._content(file)
         if len(content.packed) < len(content.plain) and accepts_gzip(request.headers.get("accept-encoding")):
             return Reply(200, content.packed, {**headers, "content-encoding": "gzip"})

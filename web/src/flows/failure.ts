@@ -1,0 +1,56 @@
+/** Why something did not come about, in the one form that the pages are told of. */
+
+import { ProtocolError } from "../errors";
+
+/** An error code of the server (docs/protocol/README.md), or one of this browser's own. */
+export type FailureCode =
+  | "refused"
+  | "begin_again"
+  | "key_unknown"
+  | "conflict"
+  | "unauthenticated"
+  | "forbidden"
+  | "malformed"
+  | "unsupported_media"
+  | "too_large"
+  | "overloaded"
+  | "unavailable"
+  | "internal"
+  | "unreachable"
+  | "not_trusted"
+  | "unsupported";
+
+export interface FailureDetails {
+  readonly requestId?: string | undefined;
+  /** Seconds. */
+  readonly retryAfter?: number | undefined;
+  /** A `PasswordReason`. */
+  readonly reason?: string | undefined;
+}
+
+/** What a page is told. */
+export interface Told extends FailureDetails {
+  readonly code: FailureCode;
+}
+
+export class Failure extends Error {
+  override readonly name = "Failure";
+
+  constructor(
+    readonly code: FailureCode,
+    readonly details: FailureDetails = {},
+  ) {
+    super(code);
+  }
+}
+
+/** What to tell of anything that was thrown: never its text, which may hold what somebody typed. */
+export function told(error: unknown): Told {
+  if (error instanceof Failure) return { code: error.code, ...error.details };
+  if (error instanceof ProtocolError && error.step.startsWith("key-document")) return { code: "not_trusted" };
+  return { code: "internal" };
+}
+
+export function isFailure(error: unknown, code: FailureCode): error is Failure {
+  return error instanceof Failure && error.code === code;
+}

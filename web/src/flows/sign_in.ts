@@ -1,0 +1,138 @@
+/** Logging in (docs/protocol/login.md), and enrolling this browser where the server does not know it yet (enrol.md). */
+
+import { b64u } from "../bytes";
+import {
+  type AccountBody,
+  type EnrolAnswer,
+  type LoginAnswer,
+  type SessionGrant,
+  type WrappedChest,
+  readEnrolAnswer,
+  readLoginAnswer,
+} from "../protocol/messages";
+import type { Split } from "../protocol/split";
+import type { DeviceRecord } from "../store/records";
+import type { Context } from "./context";
+import { keepGrant, keepNew, newDevice, proverOf, publicKeys } from "./device";
+import { type Prover, begin, beginningAgain, exchange } from "./exchange";
+import { Failure, isFailure } from "./failure";
+import { accept, toServer } from "./keys";
+import { patiently } from "./patience";
+import type { Stretcher } from "./stretching";
+
+export interface Person {
+  /** As typed: user name or e-mail address. */
+  readonly identifier: string;
+  /** What this browser is to be called, if it is enrolled. */
+  readonly deviceName: string;
+  readonly password: Stretcher;
+}
+
+export interface LoggedIn {
+  readonly answer: LoginAnswer;
+  /** The halves of the password that opened it. */
+  readonly halves: Split;
+}
+
+export interface SignedIn {
+  readonly account: AccountBody;
+  readonly chest: WrappedChest;
+  readonly halves: Split;
+  /** Its session is in the cookie already. */
+  readonly grant: SessionGrant;
+}
+
+/** Sign `person` in, on the device that this browser is, or as a new one. Rejects with `refused`, among others. */
+export async function signIn(context: Context, person: Person): Promise<SignedIn> {
+  const record = await context.store.find(person.identifier);
+  const known = record && (await onKnownDevice(context, person, record));
+  return known ?? asNewDevice(context, person);
+}
+
+/**
+ * The login of a device that was enrolled here; undefined where it was refused. A refusal never says why: the password
+ * may be wrong, or the server has forgotten the device. Whoever asks again without the device learns which; it costs no
+ * second stretch, since a name has one salt.
+ */
+async function onKnownDevice(
+  context: Context,
+  person: Person,
+  record: DeviceRecord,
+): Promise<SignedIn | undefined> {
+  context.way.plan("keys", "begin", "stretch", "send");
+  let found: LoggedIn;
+  try {
+    found = await logIn(context, person, proverOf(record));
+  } catch (error) {
+    if (isFailure(error, "refused")) return undefined;
+    throw error;
+  }
+  const { account, chest, grant } = found.answer;
+  if (grant === undefined) throw new Failure("internal");
+  await keepGrant(context, record, account, person.identifier, grant);
+  return { account, chest, halves: found.halves, grant };
+}
+
+async function asNewDevice(context: Context, person: Person): Promise<SignedIn> {
+  context.way.plan("keys", "begin", "stretch", "send", "enrol");
+  const { answer, halves } = await logIn(context, person);
+  const { account, chest, temporary_token: credential } = answer;
+  if (credential === undefined) throw new Failure("internal");
+  const { grant } = await enrol(context, credential, person.identifier, person.deviceName);
+  return { account, chest, halves, grant };
+}
+
+/** Prove the password, and the device if there is one. Keeps nothing. */
+export function logIn(context: Context, person: Person, prover?: Prover): Promise<LoggedIn> {
+  const { server, way } = context;
+  const { identifier, password } = person;
+  way.enter("keys");
+  return toServer(context, (to) =>
+    beginningAgain(async () => {
+      way.enter("begin");
+      const begun = await begin(server, to, "login", identifier);
+      way.enter("stretch");
+      const halves = await password.splitFor(begun);
+      way.enter("send");
+      const answer = await exchange(server, to, {
+        purpose: "login",
+        path: "/api/login",
+        payload: {
+          identifier,
+          login_secret: b64u(halves.loginSecret),
+          ...(prover === undefined ? {} : { browser: true }),
+        },
+        read: readLoginAnswer,
+        shortKey: begun.short_key,
+        prover,
+      });
+      return { answer, halves };
+    }),
+  );
+}
+
+/** Make this browser a device. Its keys stay the same through every repetition, so that it becomes one and no more. */
+export async function enrol(
+  context: Context,
+  credential: string,
+  typed: string,
+  deviceName: string,
+): Promise<EnrolAnswer> {
+  context.way.enter("enrol");
+  const device = await newDevice();
+  const payload = { credential, device_name: deviceName, keys: await publicKeys(device), browser: true };
+  const answer = await patiently(() =>
+    toServer(context, (to) =>
+      exchange(context.server, to, {
+        purpose: "enrol",
+        path: "/api/devices",
+        payload,
+        read: readEnrolAnswer,
+        prover: { key: device.signing.privateKey },
+      }),
+    ),
+  );
+  await accept(context, answer.key_document);
+  await keepNew(context, device, answer, typed);
+  return answer;
+}

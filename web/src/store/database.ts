@@ -1,0 +1,101 @@
+/** The store in IndexedDB. Each call is one transaction, so that tabs that work at once leave nothing half done. */
+
+import { MemoryStore } from "./memory";
+import { type DeviceRecord, type Store, type Trust, fold, newer } from "./records";
+
+const NAME = "watchword";
+const VERSION = 1;
+const ACCOUNTS = "accounts";
+const BY_IDENTIFIER = "identifiers";
+const ORIGIN = "origin";
+const TRUST = "trust";
+const OPENING = 5_000; // milliseconds: some private windows never answer
+
+/** The browser's database; memory where it gives none, as some private windows: then a login enrols anew each time. */
+export async function openStore(): Promise<Store> {
+  if (typeof indexedDB === "undefined") return new MemoryStore();
+  try {
+    return new DatabaseStore(await opened());
+  } catch {
+    return new MemoryStore();
+  }
+}
+
+class DatabaseStore implements Store {
+  constructor(private readonly database: IDBDatabase) {}
+
+  trust(): Promise<Trust | undefined> {
+    return this.within("readonly", ORIGIN, async (store) => (await done(store.get(TRUST))) as Trust | undefined);
+  }
+
+  keepTrust(trust: Trust): Promise<Trust> {
+    return this.within("readwrite", ORIGIN, async (store) => {
+      const kept = newer((await done(store.get(TRUST))) as Trust | undefined, trust);
+      await done(store.put(kept, TRUST));
+      return kept;
+    });
+  }
+
+  find(identifier: string): Promise<DeviceRecord | undefined> {
+    return this.within("readonly", ACCOUNTS, async (store) => {
+      return (await done(store.index(BY_IDENTIFIER).get(fold(identifier)))) as DeviceRecord | undefined;
+    });
+  }
+
+  async keep(record: DeviceRecord): Promise<void> {
+    await this.within("readwrite", ACCOUNTS, async (store) => {
+      for (const identifier of record.identifiers) {
+        const held = await done(store.index(BY_IDENTIFIER).getAllKeys(identifier));
+        await Promise.all(held.map((account) => done(store.delete(account))));
+      }
+      await done(store.put(record));
+    });
+  }
+
+  async drop(account: string, device: string): Promise<void> {
+    await this.within("readwrite", ACCOUNTS, async (store) => {
+      const kept = (await done(store.get(account))) as DeviceRecord | undefined;
+      if (kept?.device === device) await done(store.delete(account));
+    });
+  }
+
+  /** Run `work` in one transaction; resolves once what it wrote is kept. */
+  private async within<T>(
+    mode: IDBTransactionMode,
+    name: string,
+    work: (store: IDBObjectStore) => Promise<T>,
+  ): Promise<T> {
+    const transaction = this.database.transaction(name, mode, { durability: "strict" });
+    const ended = new Promise<void>((resolve, reject) => {
+      transaction.oncomplete = () => resolve();
+      transaction.onabort = () => reject(transaction.error ?? new Error("aborted"));
+    });
+    const [result] = await Promise.all([work(transaction.objectStore(name)), ended]);
+    return result;
+  }
+}
+
+function opened(): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    setTimeout(() => reject(new Error("no answer")), OPENING);
+    const request = indexedDB.open(NAME, VERSION);
+    request.onupgradeneeded = () => {
+      const accounts = request.result.createObjectStore(ACCOUNTS, { keyPath: "account" });
+      accounts.createIndex(BY_IDENTIFIER, "identifiers", { multiEntry: true });
+      request.result.createObjectStore(ORIGIN);
+    };
+    request.onerror = () => reject(request.error ?? new Error("refused"));
+    request.onsuccess = () => {
+      // A page of a later version may want to change the form: it must not wait for this one.
+      request.result.onversionchange = () => request.result.close();
+      resolve(request.result);
+    };
+  });
+}
+
+function done<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error ?? new Error("refused"));
+  });
+}

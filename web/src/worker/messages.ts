@@ -1,0 +1,75 @@
+/** What page and worker say to each other (docs/design/0003-browser.md). */
+
+import type { Told } from "../flows/failure";
+import type { Progress } from "../flows/progress";
+
+interface To<Name extends string> {
+  readonly ask: Name;
+  /** What the server calls itself. */
+  readonly issuer: string;
+}
+
+export type Warm = To<"warm">;
+
+export interface Login extends To<"login"> {
+  readonly identifier: string;
+  readonly password: string;
+  readonly deviceName: string;
+}
+
+export interface Register extends To<"register"> {
+  readonly username: string;
+  /** Each of these may be empty. */
+  readonly email: string;
+  readonly displayName: string;
+  readonly invitation: string;
+  readonly password: string;
+  readonly deviceName: string;
+}
+
+export interface Change extends To<"change"> {
+  readonly identifier: string;
+  readonly current: string;
+  readonly next: string;
+  readonly deviceName: string;
+}
+
+export interface Judge extends To<"judge"> {
+  readonly password: string;
+  readonly username: string;
+  readonly email: string;
+}
+
+export interface JudgeName extends To<"judgeName"> {
+  readonly username: string;
+}
+
+export interface JudgeEmail extends To<"judgeEmail"> {
+  readonly email: string;
+}
+
+export type Ask = Warm | Login | Register | Change | Judge | JudgeName | JudgeEmail;
+
+export interface Verdict {
+  /** A `PasswordReason` or `NameReason`; null for what is good. */
+  readonly reason: string | null;
+}
+
+/** What each of them resolves to. */
+export interface Outcome {
+  warm: Record<string, never>;
+  login: { readonly username: string };
+  /** `signedIn` is false where the account was made, and then the line broke. */
+  register: { readonly username: string; readonly recoveryKey: string; readonly signedIn: boolean };
+  change: Record<string, never>;
+  judge: Verdict;
+  judgeName: Verdict;
+  judgeEmail: Verdict;
+}
+
+export type ToWorker = Ask & { readonly id: number };
+
+export type FromWorker =
+  | { readonly id: number; readonly done: Outcome[keyof Outcome] }
+  | { readonly id: number; readonly failed: Told }
+  | ({ readonly id: number } & Progress);

@@ -1,0 +1,116 @@
+/**
+ * The flows of the pages in Node, against a real server, with a real store (in a database in memory). Told in JSON on
+ * standard input where it is and who there is; answers what it found on standard output.
+ */
+
+import "fake-indexeddb/auto";
+
+import { change } from "../src/flows/change";
+import type { Context } from "../src/flows/context";
+import { told } from "../src/flows/failure";
+import { logInWith } from "../src/flows/login";
+import { type Progress, Way } from "../src/flows/progress";
+import { register } from "../src/flows/register";
+import { openStore } from "../src/store/database";
+import { type DeviceRecord, type Store, fold } from "../src/store/records";
+import { MemoryStore } from "../src/store/memory";
+import { unwrap } from "../src/store/wrapping";
+
+const asked = JSON.parse(await new Response(process.stdin as unknown as ReadableStream).text()) as {
+  origin: string;
+  password: string;
+  next: string;
+};
+const { origin, password, next } = asked;
+const found: Record<string, unknown> = {};
+const heard: Progress[] = [];
+const deviceName = "Node on a test";
+
+function context(store: Store): Context {
+  return {
+    server: { origin, issuer: origin },
+    store,
+    now: () => Date.now(),
+    way: new Way((progress) => heard.push(progress)),
+  };
+}
+
+async function failure(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => null,
+    (error: unknown) => ({ ...told(error), requestId: told(error).requestId !== undefined }),
+  );
+}
+
+async function record(store: Store, identifier: string): Promise<DeviceRecord> {
+  const kept = await store.find(identifier);
+  if (kept === undefined) throw new Error(`no record of ${identifier}`);
+  return kept;
+}
+
+async function secretOf(kept: DeviceRecord): Promise<string> {
+  const bound = { origin, account: kept.account, what: "client-key" } as const;
+  return Buffer.from(await unwrap(kept.wrapping, kept.clientKey, bound)).toString("hex");
+}
+
+const store = await openStore();
+const ada = { username: "ada", email: "Ada@example.org", displayName: "Ada", invitation: "", password, deviceName };
+
+found["registered"] = await register(context(store), ada);
+const first = await record(store, "ADA ");
+found["kept"] = {
+  byAddress: (await record(store, "ada@example.org")).device === first.device,
+  extractable: [first.signing, first.messageSigning, first.wrapping].map(({ extractable }) => extractable),
+  pinned: (await store.trust())?.fingerprint.length,
+};
+
+heard.length = 0;
+found["known"] = await logInWith(context(store), { identifier: " ada", password, deviceName });
+found["progress"] = heard.map(({ progress, part, until }) => [progress, part, until]);
+found["sameDevice"] = (await record(store, "ada")).device === first.device;
+found["wrong"] = await failure(logInWith(context(store), { identifier: "ada", password: `${password}!`, deviceName }));
+found["keptAfterWrong"] = (await record(store, "ada")).device === first.device;
+found["unknown"] = await failure(logInWith(context(store), { identifier: "nobody", password, deviceName }));
+found["taken"] = await failure(register(context(new MemoryStore()), ada));
+
+// A server that has forgotten the device: here, a record that names another.
+await store.keep({ ...first, device: "dev_00000000000000000000000000" });
+await logInWith(context(store), { identifier: "ada@example.org", password, deviceName });
+const anew = await record(store, "ada");
+found["enrolledAnew"] = anew.device !== first.device && anew.device !== "dev_00000000000000000000000000";
+
+// A window that keeps nothing.
+const memory = new MemoryStore();
+await logInWith(context(memory), { identifier: "ada", password, deviceName });
+found["inMemory"] = (await record(memory, "ada")).device !== anew.device;
+
+const before = await secretOf(anew);
+const weak = { identifier: "ada", current: password, next: "short", deviceName };
+found["weak"] = await failure(change(context(store), weak));
+found["wrongCurrent"] = await failure(change(context(store), { ...weak, current: `${password}!`, next }));
+await change(context(store), { ...weak, next });
+const after = await record(store, "ada");
+found["changed"] = {
+  key: (await secretOf(after)) !== before,
+  version: after.seedVersion - anew.seedVersion,
+  device: after.device === anew.device,
+};
+found["old"] = await failure(logInWith(context(store), { identifier: "ada", password, deviceName }));
+found["new"] = await logInWith(context(store), { identifier: "ada", password: next, deviceName });
+
+// Another server under this name: its root is not the one that was pinned.
+const trust = await store.trust();
+const other = new MemoryStore();
+if (trust !== undefined) await other.keepTrust({ ...trust, fingerprint: new Uint8Array(32) });
+found["otherRoot"] = await failure(logInWith(context(other), { identifier: "ada", password: next, deviceName }));
+const rolledBack = new MemoryStore();
+if (trust !== undefined) await rolledBack.keepTrust({ ...trust, number: trust.number + 1 });
+found["oldDocument"] = await failure(logInWith(context(rolledBack), { identifier: "ada", password: next, deviceName }));
+
+// Tabs at once: one record is left, and it works.
+await Promise.all([1, 2].map(() => logInWith(context(store), { identifier: "ada", password: next, deviceName })));
+found["tabs"] = (await record(store, "ada")).device === after.device;
+found["fold"] = fold(" ÄDA ");
+
+process.stdout.write(JSON.stringify(found));
+process.exit(0);
