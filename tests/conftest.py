@@ -1,5 +1,7 @@
 """Fixtures for every test: real databases. `database` and `database_location` run a test on both engines."""
 
+import os
+
 from tests.kits.log_state import logs_as_they_were
 from tests.kits.network import no_network
 
@@ -13,6 +15,10 @@ from watchword.testing.databases import (
     sqlite_database,
     sqlite_path,
 )
+
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+"""Read when gRPC is imported. Its handlers for forks end one in twenty of the processes that are forked while it works,
+before they have become the program that they were to be."""
 
 pytest_plugins = ["tests.kits.report", "watchword.testing.pytest"]
 

@@ -1,6 +1,8 @@
 """gRPC over loopback: what the matrix of faces does not see of its calls."""
 
 import asyncio
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ from watchword.core.encoding import decode_json
 from watchword.errors import ForbiddenError
 from watchword.middleware import Identity, NoIdentityError, current_identity, require
 from watchword.middleware.grpc import WatchwordInterceptor, call_credentials
+from watchword.testing.counts import count
 
 SERVERS = {"blocking": grpc_server, "aio": grpc_aio_server}
 
@@ -207,3 +210,20 @@ def test_a_caller_is_not_left_behind_in_a_thread_or_a_task(server):
 
     with pytest.raises(NoIdentityError):
         asyncio.run(here())
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_programs_start_while_grpc_works_in_the_process_that_starts_them(server):
+    """The handlers of gRPC for forks, which the suite turns off, end one in twenty of them by a signal."""
+    over = threading.Event()
+
+    def call(port: int) -> None:
+        while not over.is_set():
+            ask_grpc(port, "unary_unary", [])
+
+    with grpc_server(echo(require()), settings(server)) as port, ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(call, port) for _ in range(2)]
+        codes = {subprocess.run(["true"], preexec_fn=os.getpid).returncode for _ in range(count(100, 2000))}
+        over.set()
+        assert [each.result() for each in calls] == [None, None]
+    assert codes == {0}

@@ -22,6 +22,7 @@ from watchword.testing.server import RunningServer
 ROOT: Final = Path(__file__).parents[2]
 RUN: Final = ROOT / "examples/run"
 _START_SECONDS: Final = 60
+_STOP_SECONDS: Final = 60
 _EXPIRED: Final = -120 * SECOND
 """Longer ago than any skew that an app allows."""
 
@@ -123,7 +124,8 @@ def running_example(
         ) as process:
             _wait(running, process, ready)
             yield running
-        assert "Traceback" not in log.read_text(), log.read_text()
+            # Not what Ctrl-C adds: gunicorn's workers leave in the middle of whatever they do, and tell of it.
+            assert "Traceback" not in log.read_text(), log.read_text()
         assert running.token().split(".")[0] not in log.read_text()
 
 
@@ -147,11 +149,11 @@ def _process(command: list[str], environ: dict[str, str], log: Path) -> Iterator
     try:
         yield process
         os.killpg(process.pid, signal.SIGINT)
-        process.wait(20)
+        process.wait(_STOP_SECONDS)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(20)
+        process.wait(_STOP_SECONDS)
 
 
 def _wait(

@@ -32,7 +32,8 @@ def free_port() -> int:
 
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a process under test: nothing of ours that this process may have, then `more`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WATCHWORD_", "XDG_"))}
+    ours = ("GRPC_", "WATCHWORD_", "XDG_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, **(more or {})}
 
 
