@@ -34,7 +34,7 @@ from watchword.server.http.handling import handle
 from watchword.server.http.headers import Headers
 from watchword.server.http.hosts import HostPolicy
 from watchword.server.http.lifecycle import Lifespan, Ready, health_routes, no_lifespan, run_lifespan
-from watchword.server.http.page_edge import PageEdge, is_for_people, show_to_people
+from watchword.server.http.page_edge import PageEdge, find_misplaced, is_for_people, show_to_people
 from watchword.server.http.problem import internal_reply, problem_reply
 from watchword.server.http.proxies import NO_PROXIES, Proxies
 from watchword.server.http.reply import Reply
@@ -185,9 +185,8 @@ class App:
             return await self._handle(exchange, scope, receive)
         except ClientGoneError:
             raise
-        except (
-            asyncio.CancelledError
-        ):  # only the end of the grace at shutdown does that; what was done is not known
+        except asyncio.CancelledError:
+            # Only the end of the grace at shutdown does that; what was done is not known.
             self.log.warning("http.cancelled", request=exchange.request_id)
             return internal_reply(request_id)
         except WatchwordError as error:
@@ -231,6 +230,8 @@ class App:
         if route is None:
             raise await self._nothing_here(exchange, request)
         check_origin(exchange.method, headers, self.hosts)
+        if route.page:
+            self.measures.misplace(find_misplaced(route, request, scope["query_string"]))
         identity = None
         if route.auth:
             identity = await self._identifier(page=route.page)(request)

@@ -5,10 +5,11 @@ request a path that exists and one that does not are the same until somebody is 
 redirect but for the return path.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
 from watchword.errors import UnauthenticatedError, WatchwordError
-from watchword.server.http.endpoint import Request
+from watchword.server.http.endpoint import Request, Route
 from watchword.server.http.exchange import Exchange
 from watchword.server.http.headers import Headers
 from watchword.server.http.problem import retry_headers
@@ -32,6 +33,16 @@ class PageEdge(Protocol):
     def problem(self, request: Request, error: WatchwordError) -> Reply:
         """The page that says what went wrong, by `problem.KINDS`, with the request's id."""
         ...
+
+
+def find_misplaced(route: Route, request: Request, query: bytes) -> Iterator[str]:
+    """Where a request for a page brings what pages do not read (`measures.requests.MISPLACED`)."""
+    if query and any(
+        part.partition("=")[0] not in route.query for part in query.decode("latin-1").split("&")
+    ):
+        yield "query"
+    if request.authorization is not None:
+        yield "authorization"
 
 
 def is_for_people(place: Place | None, raw_path: bytes, headers: Headers) -> bool:

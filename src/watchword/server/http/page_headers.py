@@ -27,7 +27,6 @@ _WORKER_POLICY: Final = (
 _OFF: Final = (
     "accelerometer",
     "autoplay",
-    "bluetooth",
     "browsing-topics",
     "camera",
     "display-capture",
@@ -48,10 +47,12 @@ _OFF: Final = (
     "screen-wake-lock",
     "serial",
     "usb",
-    "web-share",
     "xr-spatial-tracking",
 )
-"""Powers of a browser that no page of ours asks for. `clipboard-write` is not here: a recovery key is copied."""
+"""Powers of a browser that no page of ours asks for, by names that it knows: of others it warns in its console.
+
+`clipboard-write` is not here: a recovery key is copied.
+"""
 _REFERRER: Final = "same-origin"
 """Under `no-referrer` a browser sends `Origin: null` with a form, which could not be told from a stranger's."""
 

@@ -9,7 +9,7 @@ from typing import Final
 
 LOGIN_PATH: Final = "/login"
 _PATH: Final = r"/|(?:/(?!\.{1,2}(?:[/?]|\Z))[A-Za-z0-9._~-]+)+"
-_QUERY: Final = r"\?(?:[A-Za-z0-9._~!$'()*,;:@/=&+-]|%[0-9A-Fa-f]{2})*"
+_QUERY: Final = r"\?(?:[A-Za-z0-9._~!$'()*,;:@/=&+-]|%[0-9A-Fa-f]{2})+"
 _SAFE: Final = re.compile(f"(?:{_PATH})(?:{_QUERY})?")
 _ELSEWHERE: Final = re.compile(
     r"/(?:api|assets|health|login|logout|register|\.well-known)(?:[/?]|\Z)", re.IGNORECASE

@@ -1,5 +1,6 @@
 """Requests that reached the application."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from watchword.server.measures.histogram import REQUEST_S, Histogram
@@ -8,6 +9,10 @@ STATUS_CLASSES: Final = ("gone", "1xx", "2xx", "3xx", "4xx", "5xx")
 """By the hundreds of the status; 0 is a caller that left before its request was whole."""
 OTHER: Final = "other"
 """Stands for a path where nothing lies, and for a method that a path does not have."""
+
+
+MISPLACED: Final = ("query", "authorization")
+"""Where a request for a page may bring what pages do not read."""
 
 
 class Row:
@@ -27,6 +32,8 @@ class RequestMeasures:
         self.rows: Final[dict[tuple[str, str], Row]] = {}
         self.errors: Final[dict[str, int]] = {}
         """Answers with an error, by its code: an `ErrorCode`."""
+        self.misplaced: Final = dict.fromkeys(MISPLACED, 0)
+        """Requests for pages with parameters that nobody asked for, or with `Authorization`."""
         self.begun = 0
         self.done = 0
 
@@ -38,6 +45,11 @@ class RequestMeasures:
         row.statuses[status // 100] += 1
         row.seconds.observe(seconds)
         self.done += 1
+
+    def misplace(self, places: Iterable[str]) -> None:
+        """Count each of `places`, which are of `MISPLACED`."""
+        for place in places:
+            self.misplaced[place] += 1
 
     def error(self, code: str) -> None:
         self.errors[code] = self.errors.get(code, 0) + 1

@@ -65,6 +65,14 @@ def requests(measures: RequestMeasures) -> Iterator[Metric]:
     for code in ErrorCode:
         errors.add_metric((code.value,), measures.errors.get(code, 0))
     yield errors
+    misplaced = CounterMetricFamily(
+        "watchword_http_misplaced",
+        "Requests for pages that brought what pages do not read, where people put passwords.",
+        labels=("where",),
+    )
+    for where, count in measures.misplaced.items():
+        misplaced.add_metric((where,), count)
+    yield misplaced
 
 
 def connections(measures: ConnectionMeasures) -> Iterator[Metric]:
