@@ -42,6 +42,9 @@ GOOD_TOKEN = "Bearer good"
 FRONTS = int(os.environ.get("WATCHWORD_TEST_FRONTS", "0"))
 """How many fronts each server here has that does not say so itself: the same tests hold with and without."""
 
+PATIENCE_S = 60.0
+"""How long a test waits for what must come; a machine may have much else to do."""
+
 
 class Note(msgspec.Struct, forbid_unknown_fields=True):
     """The body of the routes here: one text, and something that may nest."""
@@ -174,7 +177,7 @@ class Connection:
 
     def __init__(self, port: int, context: ssl.SSLContext, source: str | None = None) -> None:
         raw = socket.create_connection(
-            ("127.0.0.1", port), timeout=10, source_address=(source, 0) if source else None
+            ("127.0.0.1", port), timeout=PATIENCE_S, source_address=(source, 0) if source else None
         )
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.tls = context.wrap_socket(raw, server_hostname="localhost")
@@ -211,7 +214,7 @@ class Connection:
         body, self.buffer = self.buffer[:length], self.buffer[length:]
         return Answer(int(status_line.split(" ")[1]), headers, body)
 
-    def is_closed(self, within: float = 4.0) -> bool:
+    def is_closed(self, within: float = PATIENCE_S) -> bool:
         """Whether the server ends the connection, with nothing more to read."""
         self.tls.settimeout(within)
         try:
@@ -231,7 +234,7 @@ class RunningServer:
 
     def await_fronts(self, count: int) -> None:
         """Return once `count` of them take connections."""
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + PATIENCE_S
         while self.fronts is not None and self.fronts.ready < count:
             assert time.monotonic() < ends, "no front is ready"
             time.sleep(0.01)
@@ -317,7 +320,7 @@ def running_server(
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert started.wait(10)
+    assert started.wait(PATIENCE_S)
     try:
         if ended:
             raise ended[0]
@@ -328,6 +331,6 @@ def running_server(
         if not ended:
             loop, stop = stop_in[0]
             loop.call_soon_threadsafe(stop.set)
-        thread.join(15)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
     assert not ended, ended

@@ -16,9 +16,9 @@ from contextlib import ExitStack, suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.edges.harness import Connection, RunningServer, running_server
+from tests.edges.harness import PATIENCE_S, Connection, RunningServer, running_server
 
-from watchword.server.http import Reply, Request, Route, connections
+from watchword.server.http import Reply, Request, Route, connections, listener
 from watchword.server.http.connections import ConnectionLimits, Place, Places, source_of
 
 FEW = ConnectionLimits(total=12, per_source=4)
@@ -37,12 +37,14 @@ def idle(
     """TCP connections that say nothing, not even the beginning of TLS."""
     opened = []
     for _ in range(count):
-        connection = socket.create_connection(("127.0.0.1", server.port), 5, source_address=(source, 0))
+        connection = socket.create_connection(
+            ("127.0.0.1", server.port), PATIENCE_S, source_address=(source, 0)
+        )
         opened.append(stack.enter_context(connection))
     return opened
 
 
-def is_closed(connection: socket.socket, within: float = 0.5) -> bool:
+def is_closed(connection: socket.socket, within: float = PATIENCE_S) -> bool:
     connection.settimeout(within)
     try:
         return connection.recv(1) == b""
@@ -57,14 +59,16 @@ def ask(connection: Connection, server: RunningServer) -> int:
     return connection.read().status
 
 
-def test_one_source_has_its_share_and_what_exceeds_is_closed_at_once(server: RunningServer):
+def test_one_source_has_its_share_and_what_exceeds_is_closed_at_once(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(connections, "QUIET_S", 60.0)  # nobody gives way, however slow this machine
     with ExitStack() as stack:
         opened = idle(stack, server, 10)
-        assert [is_closed(each, 0.2) for each in opened] == [False] * 4 + [True] * 6
-        begun = time.monotonic()
+        assert all(is_closed(each) for each in opened[4:])
         other = server.connect(source="127.0.0.2")
         assert ask(other, server) == 200
-        assert time.monotonic() - begun < 2
+        assert not any(is_closed(each, 0.1) for each in opened[:4])
         other.close()
 
 
@@ -78,7 +82,7 @@ def test_nobody_holds_the_door_shut_by_keeping_silent(server: RunningServer):
             assert ask(answered, server) == 200
             answered.close()
         assert is_closed(silent[0])
-        assert not is_closed(silent[-1])
+        assert not is_closed(silent[-1], 0.2)
 
 
 def keep_busy() -> tuple[Route, threading.Event, threading.Event]:
@@ -101,7 +105,7 @@ def test_who_asked_once_gives_way_when_idle_and_a_request_in_work_never_does(fro
     with running_server(limits=FEW, fronts=fronts, routes=[route]) as server, ExitStack() as stack:
         busy = server.connect(source="127.0.0.2")
         busy.send(server.encode("GET", "/api/slow"))
-        assert begun.wait(5)
+        assert begun.wait(PATIENCE_S)
         held = [server.connect(source=f"127.0.0.{2 + number // 4}") for number in range(1, 12)]
         for each in (busy, *held):
             stack.callback(each.close)
@@ -147,16 +151,18 @@ def test_places_are_free_again_however_a_connection_ends(server: RunningServer):
     with ExitStack() as stack:
         for each in idle(stack, server, 4):
             each.sendall(b"no TLS at all\r\n\r\n")
-            assert is_closed(each, 2) or each.recv(100)
-    ends = time.monotonic() + 3
+            assert is_closed(each) or each.recv(100)
+    ends = time.monotonic() + PATIENCE_S
     while True:
         with suppress(ConnectionError, ssl.SSLError):  # of one that was closed in its handshake
             server.is_well()
             break
         assert time.monotonic() < ends
-    with ExitStack() as stack:
-        time.sleep(0.2)
-        assert [is_closed(each, 0.2) for each in idle(stack, server, 4)] == [False] * 4
+    while True:  # the server has still to see that the last one went
+        with ExitStack() as stack:
+            if not any(is_closed(each, 0.2) for each in idle(stack, server, 4)):
+                break
+        assert time.monotonic() < ends
 
 
 def test_a_crowd_in_the_handshake_does_not_hold_the_stop_up():
@@ -165,7 +171,7 @@ def test_a_crowd_in_the_handshake_does_not_hold_the_stop_up():
             opened = idle(stack, server, 4)
             time.sleep(0.2)
             begun = time.monotonic()
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < listener._HANDSHAKE_S - 1
         assert all(is_closed(each) for each in opened)
 
 
@@ -182,7 +188,7 @@ print(json.dumps([found.total, found.per_source, *resource.getrlimit(resource.RL
 def test_the_limit_of_open_files_is_raised_and_connections_stay_below_it():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     most = 1000 if hard == resource.RLIM_INFINITY else min(hard, 1000)
-    output = subprocess.run([sys.executable, "-c", LIMIT], check=True, capture_output=True, timeout=30).stdout
+    output = subprocess.run([sys.executable, "-c", LIMIT], check=True, capture_output=True, timeout=60).stdout
     assert json.loads(output) == [most - 128, (most - 128) // 4, most, most]
 
 
