@@ -1,1 +1,23 @@
-export {};
+import { Client } from "./client";
+import { deviceName } from "./device_name";
+import { facts, goOn, typed } from "./page";
+import { helpWithPasswords } from "./password_fields";
+import { SealedForm } from "./sealed_form";
+
+const client = new Client();
+
+helpWithPasswords();
+new SealedForm(client, {
+  id: "login-form",
+  action: "login",
+  fields: ["identifier", "password"],
+  secrets: ["password"],
+  refusedAt: "password",
+  newPassword: "password",
+  check: async () => new Map(),
+  send: (hear) => {
+    const [identifier, password] = [typed("identifier"), typed("password")];
+    return client.ask("login", { identifier, password, deviceName: deviceName() }, hear);
+  },
+  done: () => goOn(facts.returnPath),
+});

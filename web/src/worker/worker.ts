@@ -16,7 +16,6 @@ import { openStore } from "../store/database";
 import type { Store } from "../store/records";
 import { alone } from "./alone";
 import type { Ask, FromWorker, Outcome, ToWorker } from "./messages";
-import { demandSupport } from "./supported";
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 let store: Promise<Store> | undefined;
@@ -29,7 +28,6 @@ scope.onmessage = ({ data }: MessageEvent<ToWorker>) => {
 async function answer({ id, ...asked }: ToWorker): Promise<void> {
   const say = (message: FromWorker) => scope.postMessage(message);
   try {
-    await demandSupport();
     const context = await contextFor(asked, (progress) => say({ id, ...progress }));
     say({ id, done: await perform(context, asked) });
   } catch (error) {

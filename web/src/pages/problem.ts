@@ -1,0 +1,43 @@
+/** What went wrong, and what to do next: at the form as a whole, or at one field. */
+
+import type { Told } from "../flows/failure";
+import { element, input, paragraph, say, sayFirst } from "./page";
+
+/** `action` names the form, for what it alone says: "login". */
+export function showProblem(told: Told, action: string): void {
+  const place = element("problem");
+  const title = document.createElement("strong");
+  title.textContent = say("problem.title");
+  const parts: Node[] = [
+    title,
+    paragraph(sayFirst(`problem.${told.code}_${action}`, `problem.${told.code}`, "problem.internal")),
+  ];
+  if (told.retryAfter !== undefined) parts.push(paragraph(say("script.wait", { count: told.retryAfter })));
+  if (told.requestId !== undefined) parts.push(requestLine(told.requestId));
+  place.replaceChildren(...parts);
+  place.hidden = false;
+}
+
+export function clearProblem(): void {
+  const place = element("problem");
+  place.hidden = true;
+  place.replaceChildren();
+}
+
+/** Say what is wrong with one field; "" takes it back. */
+export function showFieldError(name: string, text: string): void {
+  const field = input(name);
+  if (text === "") field.removeAttribute("aria-invalid");
+  else field.setAttribute("aria-invalid", "true");
+  const place = element(`${name}-error`);
+  if (place.textContent !== text) place.textContent = text;
+}
+
+function requestLine(id: string): HTMLParagraphElement {
+  const [before = "", after = ""] = say("script.request", { id: "\0" }).split("\0");
+  const code = document.createElement("code");
+  code.textContent = id;
+  const line = document.createElement("p");
+  line.append(before, code, after);
+  return line;
+}
