@@ -1,11 +1,14 @@
 """The pages' TypeScript modules: they pass the vectors in files, and Python and they open what the other makes."""
 
+import random
 from typing import Any
 
 from tests.kits.browser_modules import run_modules
 from tests.kits.made_in_browser import Material, asked_of_modules, check_made
+from tests.kits.rules_in_browser import asked_of_rules, check_rules
 
 from watchword.core.entropy import SystemEntropy
+from watchword.testing.counts import count
 
 LEAST = {
     "texts": 540,
@@ -22,6 +25,7 @@ LEAST = {
     "chest": 7,
     "recovery key": 11,
     "sealing": 5,
+    "common passwords": 5,
 }
 """How much must have been checked: an empty file of vectors proves nothing."""
 
@@ -37,7 +41,9 @@ def check_held(answer: dict[str, Any]) -> None:
 def test_the_modules_of_the_pages_and_python_read_each_other_req_P7(tmp_path):
     entropy = SystemEntropy()
     material = Material.make(entropy)
-    asked = asked_of_modules(material, entropy)
+    rules = asked_of_rules(random.Random(7), count(2_000, 100_000))
+    asked = asked_of_modules(material, entropy) | {"rules": rules}
     answer = run_modules(asked, tmp_path)
     check_held(answer)
     check_made(answer["made"], asked, material.server)
+    check_rules(rules, answer["rules"])
