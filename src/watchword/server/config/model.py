@@ -137,6 +137,13 @@ class PasswordsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PagesConfig:
+    password_form: bool
+    """Whether a browser without scripts may post a password, which this server then sees."""
+    styleguide: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogConfig:
     level: LogLevel
     format: LogFormat
@@ -192,6 +199,7 @@ class Config:
     root_key_file: Path
     registration: RegistrationMode
     passwords: PasswordsConfig
+    pages: PagesConfig
     log: LogConfig
     limits: LimitsConfig
     backup: BackupConfig

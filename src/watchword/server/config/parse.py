@@ -26,6 +26,7 @@ _LABEL: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _MAX_NAME: Final = 253
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _RATIO: Final = re.compile(r"[01](?:\.[0-9]{1,9})?")
+_SWITCH: Final = {"true": True, "false": False}
 _PLACEHOLDER: Final = re.compile(r"\$\{|\$\(|<[^>]*>|\{\{")
 _MODE: Final = re.compile(r"[0-7]{3}")
 _OTHERS: Final = 0o007
@@ -256,6 +257,14 @@ def parse_whole(least: int, most: int) -> Parser:
         return number
 
     return parse
+
+
+def parse_switch(value: Any) -> bool:
+    """True or false; the words in a variable."""
+    found = _SWITCH.get(value) if isinstance(value, str) else value
+    if not isinstance(found, bool):
+        raise MalformedError("is neither true nor false")
+    return found
 
 
 def parse_collector(value: Any) -> str:

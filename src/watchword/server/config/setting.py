@@ -21,4 +21,6 @@ class Setting:
     def shown(self) -> str:
         if self.value is None:
             return self.field.default_text
+        if isinstance(self.value, bool):
+            return str(self.value).lower()  # as it is written
         return ", ".join(self.value) or "none" if isinstance(self.value, tuple) else str(self.value)

@@ -41,6 +41,7 @@ def find_warnings(config: Config, environ: Mapping[str, str], *, now: Instant) -
         *_registration(config),
         *_proxies(config),
         *_passwords(config),
+        *_pages(config),
         *_transport(config),
         *_metrics(config),
         *_database(config, environ),
@@ -78,6 +79,16 @@ def _passwords(config: Config) -> Iterator[str]:
             f"passwords.server_hash = “{config.passwords.server_hash}” costs tens of milliseconds of a core for each"
             " login; the clients' Argon2id already protects a stolen database"
         )
+
+
+def _pages(config: Config) -> Iterator[str]:
+    if config.pages.password_form:
+        yield (
+            "pages.password_form lets browsers without JavaScript send the password itself: this server sees it, and so"
+            " does whoever ends TLS in front of it"
+        )
+    if config.pages.styleguide:
+        yield "pages.styleguide serves /styleguide to everybody; it is for development"
 
 
 def _transport(config: Config) -> Iterator[str]:

@@ -125,6 +125,8 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
         "root_key_file": str(tmp_path / "k"),
         "registration": "closed",
         "passwords.server_hash": "bcrypt",
+        "pages.password_form": "true",
+        "pages.styleguide": "true",
         "log.level": "debug",
         "log.format": "json",
         "log.requests": "failed",
@@ -148,6 +150,7 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
     lines += ['listen = "[::1]:1"', 'origin = "https://id.example.org"', 'database = "postgresql://u@h/d"']
     lines += ['hosts = ["a.example", "b.example:8443"]', f'root_key_file = "{texts["root_key_file"]}"']
     lines += ['registration = "closed"', "processes = 3", "shutdown_grace_s = 5"]
+    lines += ["[pages]", "password_form = true", "styleguide = true"]
     lines += ["[passwords]", 'server_hash = "bcrypt"']
     lines += ["[log]", 'level = "debug"', 'format = "json"', 'requests = "failed"']
     lines += ["[limits]", "costly_at_once = 3"]
@@ -165,6 +168,7 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
         "root_key_file",
         "registration",
         "passwords",
+        "pages",
         "log",
         "limits",
         "backup",

@@ -32,6 +32,15 @@ def test_a_slow_hash_is_said_to_cost_logins(tmp_path):
     assert "server_hash" not in warnings(tmp_path)
 
 
+def test_a_form_that_posts_passwords_is_warned_of(tmp_path):
+    assert "this server sees it" in warnings(tmp_path, PAGES_PASSWORD_FORM="true")
+    assert "pages." not in warnings(tmp_path, PAGES_PASSWORD_FORM="false", PAGES_STYLEGUIDE="false")
+
+
+def test_the_styleguide_is_said_to_be_for_development(tmp_path):
+    assert "/styleguide to everybody" in warnings(tmp_path, PAGES_STYLEGUIDE="true")
+
+
 def test_the_tls_library_is_asked_for_the_hybrid_group(tmp_path):
     assert tls_is_hybrid() is (ssl.OPENSSL_VERSION_INFO >= (3, 5))
     assert ("X25519MLKEM768" in warnings(tmp_path)) is not tls_is_hybrid()
