@@ -1,0 +1,83 @@
+"""From a template and its values to an answer: the reader's language, what every page has, and its headers."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from watchword.errors import WatchwordError
+from watchword.server.accounts.model import RegistrationMode
+from watchword.server.http.endpoint import Request
+from watchword.server.http.problem import KINDS
+from watchword.server.http.reply import Reply
+from watchword.server.pages.assets import Assets
+from watchword.server.pages.catalogue import Texts, texts_of
+from watchword.server.pages.environment import render
+from watchword.server.pages.languages import choose_language
+
+SERVICE: Final = "watchword"
+"""The name by which people know this place: no password may be only that."""
+_TABLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "login": ("problem", "progress", "script"),
+    "register": ("problem", "progress", "script", "reason", "name", "recovery"),
+    "password": ("problem", "progress", "script", "reason"),
+}
+"""What the script of a page may have to say; `site.show` and `site.hide` are always there."""
+_ALWAYS: Final = ("site.show", "site.hide")
+_INTERNAL: Final = "internal"
+
+
+def texts_for(request: Request) -> Texts:
+    """The sentences in the language that this reader wants most."""
+    return texts_of(choose_language(request.headers.get("accept-language")))
+
+
+class PageMaker:
+    """Makes every page there is."""
+
+    def __init__(self, *, assets: Assets, origin: str, registration: RegistrationMode) -> None:
+        self.origin = origin
+        self.registration = registration
+        self._assets = assets
+        self._host = urlsplit(origin).netloc
+
+    def make(self, request: Request, page: str, *, status: int = 200, **values: Any) -> Reply:
+        """The template of `page`. `facts` among the values go to its script."""
+        texts = texts_for(request)
+        facts: Mapping[str, Any] | None = values.pop("facts", None)
+        text = render(
+            f"{page}.html",
+            texts,
+            page=page,
+            assets=self._assets,
+            origin=self.origin,
+            host=self._host,
+            script=f"{page}.js" if facts is not None else None,
+            facts=facts,
+            said=_said(texts, page),
+            **values,
+        )
+        headers = {"content-language": texts.language, "vary": "accept-language"}
+        return Reply.html(text, status, headers=headers)
+
+    def facts(self, *, return_path: str, **more: str | None) -> Mapping[str, Any]:
+        """What a page's script is told."""
+        return {
+            "worker": self._assets.url("worker.js"),
+            "origin": self.origin,
+            "registration": self.registration.value,
+            "service": SERVICE,
+            "returnPath": return_path,
+            **more,
+        }
+
+    def problem(self, request: Request, error: WatchwordError) -> Reply:
+        """The page for `error`. Nothing of the error's own text is shown: it is in English, and for programs."""
+        kind, code = KINDS[error.code], error.code.value
+        if f"error.{code}.title" not in texts_for(request).entries:
+            code = _INTERNAL
+        request_id = str(request.context.request_id)
+        return self.make(request, "problem", status=kind.status, code=code, request_id=request_id)
+
+
+def _said(texts: Texts, page: str) -> Mapping[str, str]:
+    return {**texts.under(*_TABLES.get(page, ())), **{key: texts.plain(key) for key in _ALWAYS}}
