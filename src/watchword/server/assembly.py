@@ -27,6 +27,10 @@ from watchword.server.http.page_edge import PageEdge
 from watchword.server.keys.http import routes as key_routes
 from watchword.server.one_time import OneTimeSecrets
 from watchword.server.operator.service import OperatorService
+from watchword.server.pages.assets import Assets
+from watchword.server.pages.edge import Pages
+from watchword.server.pages.http import page_routes
+from watchword.server.pages.making import PageMaker
 from watchword.server.sealed import SealedDoor
 from watchword.server.sessions.begin import BeginService
 from watchword.server.sessions.cookie import BrowserCookies
@@ -48,12 +52,12 @@ _KEEP_RETIRED_SEEDS = 30 * DAY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What the edges call. `routes` are for programs, `page_routes` for people; without `pages` there are none."""
+    """What the edges call. `routes` are for programs, `page_routes` and `pages` for people."""
 
     routes: list[Route]
     identify: Identify
     page_routes: list[Route]
-    pages: PageEdge | None
+    pages: PageEdge
     cookies: BrowserCookies
     operator: OperatorService
     activity: ActivityService
@@ -133,6 +137,7 @@ async def assemble(core: Core) -> Services:
         entropy=core.entropy,
         run_slow=pool.run,
     )
+    maker = PageMaker(assets=Assets.load(), origin=core.origin, registration=core.config.registration)
     return Services(
         routes=_routes(core, parts, passwords),
         identify=Identifier(
@@ -140,8 +145,8 @@ async def assemble(core: Core) -> Services:
             verifying_key=lambda kid: _verifying_key(core, kid),
             store=parts.session_store,
         ),
-        page_routes=[],
-        pages=None,
+        page_routes=[*maker.assets.routes(), *_page_routes(core, parts, maker)],
+        pages=Pages(maker, parts.cookies),
         cookies=parts.cookies,
         operator=operator_service(core),
         activity=parts.activity,
@@ -213,6 +218,17 @@ def _routes(core: Core, parts: _Parts, passwords: PasswordChecker) -> list[Route
         *session_routes(parts.sessions, parts.devices, _password_change(core, parts, passwords)),
         *token_routes(parts.tokens),
     ]
+
+
+def _page_routes(core: Core, parts: _Parts, maker: PageMaker) -> list[Route]:
+    return page_routes(
+        maker=maker,
+        cookies=parts.cookies,
+        sessions=parts.sessions,
+        activity=parts.activity,
+        password_form=core.config.pages.password_form,
+        styleguide=core.config.pages.styleguide,
+    )
 
 
 def _registration(core: Core, parts: _Parts, passwords: PasswordChecker) -> RegistrationService:

@@ -304,9 +304,7 @@ def _build(settings: Mapping[str, Setting]) -> Config:
         root_key_file=value["root_key_file"] or value["data"] / ROOT_KEY_FILE,
         registration=value["registration"],
         passwords=PasswordsConfig(server_hash=value["passwords.server_hash"]),
-        pages=PagesConfig(
-            password_form=value["pages.password_form"], styleguide=value["pages.styleguide"]
-        ),
+        pages=PagesConfig(password_form=value["pages.password_form"], styleguide=value["pages.styleguide"]),
         log=LogConfig(level=value["log.level"], format=value["log.format"], requests=value["log.requests"]),
         limits=LimitsConfig(
             costly_at_once=value["limits.costly_at_once"], costly_waiting=value["limits.costly_waiting"]

@@ -66,7 +66,7 @@ class _AccountPages:
             request,
             "dashboard",
             **self._frame(caller),
-            sessions=[SessionView.of(each, current) for each in _in_order(live, current)],
+            sessions=[SessionView.of(each, current, texts) for each in _in_order(live, current)],
             others=sum(each.id != current for each in live),
             events=[EventView.of(each, texts) for each in recent],
             done=read_done(request.query.get("done")),
@@ -76,9 +76,7 @@ class _AccountPages:
     async def password(self, request: Request) -> Reply:
         caller: Caller = request.identity
         account = caller.account
-        facts = self._maker.facts(
-            return_path=_DASHBOARD, username=account.username, email=account.email
-        )
+        facts = self._maker.facts(return_path=_DASHBOARD, username=account.username, email=account.email)
         return self._maker.make(request, "password", **self._frame(caller), least=MIN_LENGTH, facts=facts)
 
     async def log_out(self, request: Request) -> Reply:
@@ -118,9 +116,7 @@ class _AccountPages:
             await self._sessions.end(caller.account.id, session_id, request.context)
 
     def _signed_out(self, done: Done) -> Reply:
-        return Reply.see_other(
-            after(LOGIN_PATH, done), headers={"set-cookie": self._cookies.clear_cookie()}
-        )
+        return Reply.see_other(after(LOGIN_PATH, done), headers={"set-cookie": self._cookies.clear_cookie()})
 
     def _frame(self, caller: Caller) -> Mapping[str, Any]:
         return {

@@ -37,7 +37,7 @@ class PageMaker:
     def __init__(self, *, assets: Assets, origin: str, registration: RegistrationMode) -> None:
         self.origin = origin
         self.registration = registration
-        self._assets = assets
+        self.assets = assets
         self._host = urlsplit(origin).netloc
 
     def make(self, request: Request, page: str, *, status: int = 200, **values: Any) -> Reply:
@@ -48,7 +48,8 @@ class PageMaker:
             f"{page}.html",
             texts,
             page=page,
-            assets=self._assets,
+            status=status,
+            assets=self.assets,
             origin=self.origin,
             host=self._host,
             script=f"{page}.js" if facts is not None else None,
@@ -62,7 +63,7 @@ class PageMaker:
     def facts(self, *, return_path: str, **more: str | None) -> Mapping[str, Any]:
         """What a page's script is told."""
         return {
-            "worker": self._assets.url("worker.js"),
+            "worker": self.assets.url("worker.js"),
             "origin": self.origin,
             "registration": self.registration.value,
             "service": SERVICE,

@@ -8,7 +8,7 @@ from watchword.core.clock import Instant
 from watchword.core.ids import SessionId
 from watchword.server.accounts.model import Account
 from watchword.server.activity.model import Activity, ActivityKind
-from watchword.server.pages.browsers import describe_browser
+from watchword.server.pages.browsers import describe_browser, parse_browser
 from watchword.server.pages.catalogue import Texts
 from watchword.server.sessions.model import Session
 
@@ -30,8 +30,8 @@ _ICONS: Final = {
     ActivityKind.PASSWORD_CHANGED: "key",
     ActivityKind.TOKEN_ISSUED: "lock",
 }
-_PHONES: Final = ("iPhone", "iPad", "Android", "Mobile")
-_COMMAND_LINE: Final = "watchword"
+_IN_HAND: Final = frozenset({"iOS", "iPadOS", "Android"})
+_COMMAND_LINE: Final = "Watchword command line"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +72,8 @@ class SessionView:
     current: bool
 
     @classmethod
-    def of(cls, session: Session, current: SessionId) -> "SessionView":
-        browser = describe_browser(session.user_agent)
+    def of(cls, session: Session, current: SessionId, texts: Texts) -> "SessionView":
+        browser = _browser(session.user_agent, texts)
         name = session.device_name or browser
         return cls(
             id=str(session.id),
@@ -134,7 +134,7 @@ def _sentence(activity: Activity) -> str:
 
 
 def _parts(activity: Activity, texts: Texts) -> Iterator[Part]:
-    device = activity.device_name or (describe_browser(activity.user_agent) if activity.user_agent else "")
+    device = activity.device_name or _browser(activity.user_agent, texts)
     if device:
         yield Part(label="device", text=device)
     if activity.audience:
@@ -145,8 +145,13 @@ def _parts(activity: Activity, texts: Texts) -> Iterator[Part]:
         yield Part(label="address", text=activity.address)
 
 
+def _browser(user_agent: str, texts: Texts) -> str:
+    return describe_browser(user_agent, texts.pattern("browser.on"))
+
+
 def _icon_of(user_agent: str) -> str:
-    """A picture of what it runs on. A guess: whoever calls says what they like."""
-    if _COMMAND_LINE in user_agent.lower():
+    """A picture of what it runs on, as far as whoever calls has said."""
+    browser = parse_browser(user_agent)
+    if browser.name == _COMMAND_LINE:
         return "line"
-    return "phone" if any(word in user_agent for word in _PHONES) else "desk"
+    return "phone" if browser.system in _IN_HAND else "desk"

@@ -16,7 +16,7 @@ class Done(enum.StrEnum):
 
 def read_done(text: str | None) -> Done | None:
     """The word, or None for every other text."""
-    return Done(text) if text in Done else None
+    return next((done for done in Done if done.value == text), None)
 
 
 def after(path: str, done: Done) -> str:

@@ -1,0 +1,279 @@
+"""Every page: well formed, in the reader's language, usable with a keyboard and a screen reader, and inert."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.kits.world import ORIGIN, World, open_world
+from tests.pages.kit import Element, Reader, parse, reader_of
+
+from watchword.errors import ErrorCode
+from watchword.server.http.problem import KINDS
+from watchword.server.pages.catalogue import LANGUAGES, texts_of
+
+pytestmark = pytest.mark.anyio
+PUBLIC = ["/login", "/login?return=/password", "/register", "/styleguide"]
+OWN = ["/dashboard", "/password", "/nothing-here"]
+
+
+@pytest.fixture
+async def world(tmp_path) -> AsyncIterator[World]:
+    async with open_world(tmp_path / "data", pages__styleguide="true") as opened:
+        yield opened
+
+
+async def all_pages(world: World, language: str) -> dict[str, str]:
+    reader = await reader_of(world, await world.register("ada", display_name="Ada"), language=language)
+    nobody = Reader(world=world, language=language)
+    return {path: (await nobody.get(path)).text for path in PUBLIC} | {
+        path: (await reader.get(path)).text for path in OWN
+    }
+
+
+def check_structure(path: str, page: Element, language: str) -> None:
+    html = next(page.all("html"))
+    assert html["lang"] == language, path
+    assert next(page.all("title")).text.endswith(" · Watchword"), path
+    assert [each["id"] for each in page.all("main")] == ["main"], path
+    assert [len(list(page.all(tag))) for tag in ("header", "footer")] == [1, 1], path
+    first = next(each for each in page.all("a"))
+    assert (first["href"], first["class"]) == ("#main", "skip"), path
+
+
+def check_headings(path: str, page: Element) -> None:
+    shown = [each for each in visible(page) if re.fullmatch("h[1-6]", each.tag)]
+    levels = [int(each.tag[1]) for each in shown]
+    assert levels.count(1) == 1, path
+    assert levels[0] == 1, path
+    assert all(below <= above + 1 for above, below in zip(levels, levels[1:], strict=False)), path
+
+
+def visible(element: Element):
+    if "hidden" in element.attributes or element.tag == "noscript":
+        return
+    yield element
+    for child in element.children:
+        yield from visible(child)
+
+
+def check_references(path: str, page: Element) -> None:
+    ids = [each["id"] for each in page.all() if each["id"] is not None]
+    assert len(ids) == len(set(ids)), path
+    for each in page.all():
+        for name in ("for", "aria-labelledby", "aria-describedby", "aria-controls"):
+            assert set((each[name] or "").split()) <= set(ids), (path, name, each[name])
+    labelled = {each["for"] for each in page.all("label")}
+    for each in page.all("input"):
+        if each["type"] != "hidden":
+            assert each["id"] in labelled, (path, each["name"])
+            assert each["autocomplete"], (path, each["name"])
+    for each in page.all("button"):
+        assert each["type"] in {"submit", "button"}, path
+        assert each["aria-label"] or each.words().strip(), path
+    for each in page.all("svg"):
+        assert each["aria-hidden"] == "true", path
+
+
+def check_inert(path: str, page: Element) -> None:
+    """Nothing that the policy of pages would refuse, and nothing from elsewhere."""
+    for each in page.all():
+        assert each.tag not in {"style", "base", "iframe", "object", "embed"}, path
+        assert not [name for name in each.attributes if name.startswith("on") or name == "style"], path
+        for name in ("src", "href", "action"):
+            target = each[name]
+            assert target is None or target.startswith(("/", "#", ORIGIN)), (path, target)
+        if each.tag == "script" and each["type"] == "module":
+            assert (each["integrity"] or "").startswith("sha384-"), path
+        if each.tag == "link" and each["rel"] == "stylesheet":
+            assert (each["integrity"] or "").startswith("sha384-"), path
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_every_page_is_well_formed_labelled_and_inert(world, language):
+    for path, text in (await all_pages(world, language)).items():
+        page = parse(text)
+        check_structure(path, page, language)
+        check_headings(path, page)
+        check_references(path, page)
+        check_inert(path, page)
+
+
+async def test_every_page_says_its_language_and_that_it_depends_on_the_reader(world):
+    answer = await Reader(world=world, language="de-AT").get("/login")
+    assert answer.headers["content-language"] == "de"
+    assert "accept-language" in answer.headers["vary"].lower()
+    assert "Anmelden" in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_forms_have_the_tokens_that_password_managers_look_for(world):
+    nobody = Reader(world=world)
+
+    async def tokens(path: str) -> dict[str | None, str | None]:
+        page = parse((await nobody.get(path)).text)
+        return {each["name"]: each["autocomplete"] for each in page.all("input")}
+
+    assert await tokens("/login") == {"identifier": "username", "password": "current-password"}
+    assert (await tokens("/register")).items() >= {
+        "username": "username",
+        "email": "email",
+        "display_name": "name",
+        "password": "new-password",
+    }.items()
+
+
+async def test_a_script_is_told_what_it_needs_and_nothing_that_could_end_its_block(world):
+    page = await Reader(world=world).get("/login?return=/dashboard?a=1")
+    blocks = re.findall(r'<script type="application/json" id="(\w+)">(.*?)</script>', page.text)
+    found = {name: json.loads(text) for name, text in blocks}
+    assert found["facts"]["returnPath"] == "/dashboard?a=1"
+    assert found["facts"]["origin"] == ORIGIN
+    assert found["facts"]["worker"].startswith("/assets/worker-")
+    assert found["texts"]["problem.refused"] == texts_of("en").plain("problem.refused")
+    assert not re.search(r"[<>&]", "".join(text for _, text in blocks))
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["//evil.example", "https://evil.example", "/\\evil.example", "/%2f/evil.example", "javascript:x", ""],
+)
+async def test_fault_E23_a_return_path_to_elsewhere_becomes_the_dashboard(world, target):
+    page = await Reader(world=world).get(f"/login?return={target}")
+    facts = json.loads(re.findall(r'id="facts">(.*?)</script>', page.text)[0])
+    assert facts["returnPath"] == "/dashboard"
+    assert "evil" not in page.text
+
+
+async def test_who_is_signed_in_has_nothing_to_do_at_the_door(world):
+    reader = await reader_of(world, await world.register("ada"))
+    for path, place in {
+        "/": "/dashboard",
+        "/login": "/dashboard",
+        "/login?return=/password": "/password",
+        "/login?return=//evil.example": "/dashboard",
+        "/register": "/dashboard",
+    }.items():
+        answer = await reader.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (303, place)
+
+
+async def test_registration_by_invitation_asks_for_one_first(tmp_path):
+    async with open_world(tmp_path / "invite", registration="invite") as world:
+        page = parse((await Reader(world=world).get("/register")).text)
+    fields = [each for each in page.all("input") if each["name"] != "ending"]
+    assert fields[0]["name"] == "invitation"
+    assert "required" in fields[0]
+
+
+async def test_closed_registration_says_who_can_help_and_shows_no_form(tmp_path):
+    async with open_world(tmp_path / "closed", registration="closed") as world:
+        answer = await Reader(world=world).get("/register")
+        login = await Reader(world=world).get("/login")
+    assert "ask them" in answer.text
+    assert "<form" not in answer.text
+    assert 'href="/register"' not in login.text
+
+
+async def test_fault_N4_the_styleguide_is_there_only_where_it_is_wanted(tmp_path):
+    async with open_world(tmp_path / "plain") as world:
+        answer = await Reader(world=world).get("/styleguide")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login?return=/styleguide")
+        signed_in = await reader_of(world, await world.register("ada"))
+        assert (await signed_in.get("/styleguide")).status_code == 404
+
+
+async def test_a_form_that_posts_passwords_is_there_only_where_it_is_allowed(tmp_path):
+    async with open_world(tmp_path / "plain") as world:
+        assert "plain-form" not in (await Reader(world=world).get("/login")).text
+    async with open_world(tmp_path / "allowed", pages__password_form="true") as world:
+        page = parse((await Reader(world=world).get("/login")).text)
+    inside = [each["id"] for scriptless in page.all("noscript") for each in scriptless.all("form")]
+    assert inside == ["plain-form"]
+    check_references("/login", page)
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "'\"><img src=x onerror=alert(1)>",
+    "{{ 7 * 7 }}{% raw %}{name}",
+    "\u202eevil\u2066",
+    "W" * 200,
+    "😀" * 60,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_fault_A15_what_people_and_clients_call_themselves_is_shown_as_text(world, text):
+    from watchword.server.pages.views import ProfileView, SessionView  # noqa: PLC0415  # beside its use
+
+    maker = world.services.pages._maker
+    profile = ProfileView(username=text, display_name=text, email=text, level=0, since=world.clock.now())
+    session = SessionView(
+        id="ses_x",
+        name=text,
+        browser=text,
+        icon="desk",
+        address=text,
+        began_at=world.clock.now(),
+        ends_at=world.clock.now(),
+        current=True,
+    )
+    request = await request_of(world)
+    reply = maker.make(
+        request, "dashboard", profile=profile, csrf="x", sessions=[session], others=0, events=[], done=None
+    )
+    page = parse(reply.body.decode())
+    check_inert("/dashboard", page)
+    assert [each.tag for each in page.all("img")] == []
+    assert [each["type"] for each in page.all("script")] == []
+    shown = [each for each in page.all("bdi") if each.text == text]
+    assert len(shown) >= 6  # each where it stands alone, so that its direction stays its own
+    assert "49" not in page.words().replace(str(world.clock.now()), "")
+
+
+async def request_of(world: World):
+    """A request as the edge hands it on."""
+    caught = []
+
+    async def handler(request):
+        caught.append(request)
+        raise AssertionError
+
+    from watchword.core.ids import RequestId  # noqa: PLC0415  # beside its use
+    from watchword.server.context import RequestContext  # noqa: PLC0415
+    from watchword.server.http.endpoint import Request  # noqa: PLC0415
+    from watchword.server.http.headers import Headers  # noqa: PLC0415
+
+    now = world.clock.now()
+    context = RequestContext(
+        request_id=RequestId.new(now, world.entropy), now=now, address="127.0.0.1", user_agent=""
+    )
+    return Request(context=context, headers=Headers([]), path_parameters={}, query={})
+
+
+@pytest.mark.parametrize("code", list(ErrorCode))
+async def test_every_error_has_a_page_that_says_what_next_and_under_which_id(world, code):
+    from watchword.errors import WatchwordError  # noqa: PLC0415  # beside its use
+
+    class Fault(WatchwordError):
+        pass
+
+    Fault.code = code
+    request = await request_of(world)
+    reply = world.services.pages.problem(request, Fault("<secret detail>"))
+    page = parse(reply.body.decode())
+    assert reply.status == KINDS[code].status
+    assert str(request.context.request_id) in page.words()
+    assert "secret detail" not in reply.body.decode()
+    check_structure("problem", page, "en")
+    check_headings("problem", page)
+    check_inert("problem", page)
+
+
+async def test_an_error_page_comes_in_the_readers_language(world):
+    reader = await reader_of(world, await world.register("ada"), language="de")
+    answer = await reader.get("/nothing-here")
+    assert answer.status_code == 404
+    assert "Hier ist nichts" in answer.text
+    assert answer.headers["content-language"] == "de"
