@@ -21,6 +21,7 @@ async def world(tmp_path) -> AsyncIterator[World]:
 async def second_browser(world: World, person) -> Reader:
     """Another device of the same account, signed in."""
     again = await world.log_in(person.username)
+    assert again.answer.temporary_token is not None
     enrolled = await world.enrol(again.answer.temporary_token, DeviceKeys.generate(world.client_entropy))
     return await reader_of(world, dataclasses.replace(person, enrolled=enrolled))
 

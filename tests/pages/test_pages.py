@@ -1,5 +1,6 @@
 """Every page: well formed, in the reader's language, usable with a keyboard and a screen reader, and inert."""
 
+import itertools
 import json
 import re
 from collections.abc import AsyncIterator
@@ -8,9 +9,14 @@ import pytest
 from tests.kits.world import ORIGIN, World, open_world
 from tests.pages.kit import Element, Reader, parse, reader_of
 
-from watchword.errors import ErrorCode
+from watchword.core.ids import RequestId
+from watchword.errors import ErrorCode, WatchwordError
+from watchword.server.context import RequestContext
+from watchword.server.http.endpoint import Request
+from watchword.server.http.headers import Headers
 from watchword.server.http.problem import KINDS
 from watchword.server.pages.catalogue import LANGUAGES, texts_of
+from watchword.server.pages.views import ProfileView, SessionView
 
 pytestmark = pytest.mark.anyio
 PUBLIC = ["/login", "/login?return=/password", "/register", "/styleguide"]
@@ -46,7 +52,7 @@ def check_headings(path: str, page: Element) -> None:
     levels = [int(each.tag[1]) for each in shown]
     assert levels.count(1) == 1, path
     assert levels[0] == 1, path
-    assert all(below <= above + 1 for above, below in zip(levels, levels[1:], strict=False)), path
+    assert all(below <= above + 1 for above, below in itertools.pairwise(levels)), path
 
 
 def visible(element: Element):
@@ -205,8 +211,6 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 async def test_fault_A15_what_people_and_clients_call_themselves_is_shown_as_text(world, text):
-    from watchword.server.pages.views import ProfileView, SessionView  # noqa: PLC0415  # beside its use
-
     maker = world.services.pages._maker
     profile = ProfileView(username=text, display_name=text, email=text, level=0, since=world.clock.now())
     session = SessionView(
@@ -219,7 +223,7 @@ async def test_fault_A15_what_people_and_clients_call_themselves_is_shown_as_tex
         ends_at=world.clock.now(),
         current=True,
     )
-    request = await request_of(world)
+    request = request_of(world)
     reply = maker.make(
         request, "dashboard", profile=profile, csrf="x", sessions=[session], others=0, events=[], done=None
     )
@@ -232,19 +236,8 @@ async def test_fault_A15_what_people_and_clients_call_themselves_is_shown_as_tex
     assert "49" not in page.words().replace(str(world.clock.now()), "")
 
 
-async def request_of(world: World):
+def request_of(world: World) -> Request:
     """A request as the edge hands it on."""
-    caught = []
-
-    async def handler(request):
-        caught.append(request)
-        raise AssertionError
-
-    from watchword.core.ids import RequestId  # noqa: PLC0415  # beside its use
-    from watchword.server.context import RequestContext  # noqa: PLC0415
-    from watchword.server.http.endpoint import Request  # noqa: PLC0415
-    from watchword.server.http.headers import Headers  # noqa: PLC0415
-
     now = world.clock.now()
     context = RequestContext(
         request_id=RequestId.new(now, world.entropy), now=now, address="127.0.0.1", user_agent=""
@@ -254,14 +247,9 @@ async def request_of(world: World):
 
 @pytest.mark.parametrize("code", list(ErrorCode))
 async def test_every_error_has_a_page_that_says_what_next_and_under_which_id(world, code):
-    from watchword.errors import WatchwordError  # noqa: PLC0415  # beside its use
-
-    class Fault(WatchwordError):
-        pass
-
-    Fault.code = code
-    request = await request_of(world)
-    reply = world.services.pages.problem(request, Fault("<secret detail>"))
+    fault = type("Fault", (WatchwordError,), {"code": code})
+    request = request_of(world)
+    reply = world.services.pages.problem(request, fault("<secret detail>"))
     page = parse(reply.body.decode())
     assert reply.status == KINDS[code].status
     assert str(request.context.request_id) in page.words()
