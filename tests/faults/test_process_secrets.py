@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import typer
+from tests.kits.browser_session import open_browser
 from tests.kits.canaries import Canaries, ProcessWatch, forms, record_payloads, secret_texts
 from tests.kits.collector import Collector, collecting
 from tests.kits.commands import Finished, Shell
 from tests.kits.mixed_load import Line, Person, enrol, log_in
 from tests.kits.process import RunningServer
+from tests.kits.sealed import sign_in
 from tests.kits.unready import serve
 from tests.kits.world import make_config, open_world
 
@@ -29,13 +32,16 @@ from watchword.client.flows import account, api
 from watchword.client.flows.account import DeviceKeys, NewAccount
 from watchword.client.vault import VaultFile
 from watchword.core.clock import SystemClock
-from watchword.core.encoding import decode_json
+from watchword.core.encoding import decode_json, encode_b64u
 from watchword.core.entropy import SystemEntropy
 from watchword.core.secret import Secret
 from watchword.crypto.keyring import DataKeyPurpose
 from watchword.protocol.chest import RecoveryKey
-from watchword.protocol.messages import EnrolAnswer
+from watchword.protocol.device_proof import prove_device
+from watchword.protocol.envelope import Purpose, seal_envelope
+from watchword.protocol.messages import EnrolAnswer, EnrolPayload, SealedRequest
 from watchword.protocol.passwords import prepare
+from watchword.protocol.wire import encode_message
 from watchword.server.core import open_core
 
 FIRST, SECOND, WRONG = (
@@ -124,6 +130,31 @@ def use_the_protocol(server: RunningServer, canaries: Canaries) -> None:
         line.try_run(api.who_am_i(token))
         line.send("GET", f"/api/me?token={token.reveal().decode()}", token=token)
         line.send("POST", "/api/login", token.reveal(), token)
+        use_a_cookie(server, line, person, canaries)
+
+
+def use_a_cookie(server: RunningServer, line: Line, person: Person, canaries: Canaries) -> None:
+    """Enrol the same device again, as a browser, and send its cookie where one is read and where none is."""
+    assert person.temporary is not None
+    keys = person.keys
+    payload = EnrolPayload(
+        credential=person.temporary,
+        device_name="a browser",
+        keys=keys.public(),
+        reply_key=encode_b64u(SystemEntropy().bytes(32)),
+        browser=True,
+    )
+    envelope = seal_envelope(encode_message(payload), line.recipient(), Purpose.ENROL)
+    proof = prove_device(keys.signing, envelope.digest)
+    body = msgspec.json.encode(SealedRequest(envelope=envelope.text, signature=proof))
+    status, _, headers = line.send("POST", "/api/devices", body)
+    assert status == 201
+    cookie = headers["set-cookie"].partition(";")[0]
+    canaries.add_text("cookie", cookie.partition("wbs_")[2])
+    for path in ("/nowhere", "/api/me", "/api/nowhere"):
+        head = f"GET {path} HTTP/1.1\r\nHost: %s\r\nAccept: text/html\r\nCookie: {cookie}"
+        send_raw(server, f"{head}\r\n\r\n".encode())
+        send_raw(server, f"{head}; {cookie}\r\nCookie: x\r\n\r\n".encode())
 
 
 def server_keys(data: Path, canaries: Canaries) -> None:
@@ -273,6 +304,10 @@ def test_fault_N1_objects_do_not_print_their_secrets(tmp_path: Path) -> None:
         async with open_world(tmp_path / "data") as world:
             person = await world.register("anna", FIRST)
             await world.log_in("anna", FIRST, prover=person.prover)
+            browser = await sign_in(world, "browser")
+            opened = await open_browser(world, browser)
+            canaries.add_text("cookie", opened.cookie.partition("wbs_")[2])
+            await world.call("GET", "/nowhere", headers=opened.headers)
             canaries.add("password", FIRST)
             canaries.add("tokens", *secret_texts(person.enrolled.grant))
             keys = world.core.keys
@@ -280,7 +315,7 @@ def test_fault_N1_objects_do_not_print_their_secrets(tmp_path: Path) -> None:
             canaries.add("signing key", keys.signing_key.to_private_bytes().reveal()[-64:])
             for purpose in DataKeyPurpose:
                 canaries.add("data key", keys.data.current(purpose).key.reveal())
-            del person
+            del person, browser, opened
             world.seen.clear()
             return printed()
 
