@@ -6,12 +6,13 @@
 // same sources and lock file give the same bytes, on any machine: a test builds again and compares.
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, extname, join, resolve } from "node:path";
+import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const OUTPUT = resolve(process.argv[2] ?? join(HERE, "../src/watchword/server/pages/static"));
+const STATIC = join(HERE, "../src/watchword/server/pages/static");
+const OUTPUT = resolve(process.argv[2] ?? STATIC);
 const PLACE = "/assets/";
 const PAGES = ["login", "register", "password", "dashboard"];
 const LICENCE = /^(licen[cs]e|notice|copying)/i;
@@ -54,6 +55,12 @@ function keepHashed(name, bytes) {
   return file;
 }
 
+/** What the Python package holds anyway is served from there: one copy cannot differ from itself. */
+function pointAt(file, source) {
+  manifest[file].source = relative(STATIC, source);
+  files.delete(file);
+}
+
 const shared = {
   absWorkingDir: HERE,
   bundle: true,
@@ -87,12 +94,13 @@ const worker = await build({
   entryNames: "[name]-[hash]",
   chunkNames: "worker-[hash]",
   assetNames: "[name]-[hash]",
-  loader: { ".bin": "file", ".txt": "text" },
+  loader: { ".bin": "file" },
 });
 for (const { path, contents } of worker.outputFiles) {
   const file = basename(path);
-  const entry = worker.metafile.outputs[`out/${file}`].entryPoint === "src/worker/worker.ts";
-  keep(entry ? "worker.js" : file, file, Buffer.from(contents));
+  const { entryPoint, inputs } = worker.metafile.outputs[`out/${file}`];
+  keep(entryPoint === "src/worker/worker.ts" ? "worker.js" : file, file, Buffer.from(contents));
+  if (extname(file) === ".bin") pointAt(file, resolve(HERE, Object.keys(inputs)[0]));
 }
 
 const styles = await build({ ...shared, entryPoints: ["styles/site.css"], outdir: "out" });

@@ -38,6 +38,8 @@ _ACCEPTED: Final = re.compile(r"\s*(gzip|x-gzip|\*)\s*(?:;\s*q=([01](?:\.\d{0,3}
 class _Asset:
     file: str
     integrity: str
+    source: str = ""
+    """Where its bytes are, from the folder of the others; "" where they are beside them, under `file`."""
 
 
 @dataclass(slots=True)
@@ -57,7 +59,7 @@ class Assets:
     def __init__(self, folder: Path, assets: Mapping[str, _Asset]) -> None:
         self._folder = folder
         self._assets = assets
-        self._files: Final = frozenset(asset.file for asset in assets.values())
+        self._files: Final = {asset.file: asset for asset in assets.values()}
         self._contents: dict[str, _Content] = {}
 
     @classmethod
@@ -108,7 +110,8 @@ class Assets:
         """One of a fixed list, so what is kept is bounded."""
         found = self._contents.get(file)
         if found is None:
-            found = self._contents[file] = _Content((self._folder / file).read_bytes())
+            source = self._files[file].source or file
+            found = self._contents[file] = _Content((self._folder / source).read_bytes())
         return found
 
 
