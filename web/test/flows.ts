@@ -12,7 +12,8 @@ import { logInWith } from "../src/flows/login";
 import { type Progress, Way } from "../src/flows/progress";
 import { register } from "../src/flows/register";
 import { openStore } from "../src/store/database";
-import { type DeviceRecord, type Store, fold } from "../src/store/records";
+import { judge, judgeEmail, judgeName } from "../src/flows/rules";
+import type { DeviceRecord, Store } from "../src/store/records";
 import { MemoryStore } from "../src/store/memory";
 import { unwrap } from "../src/store/wrapping";
 
@@ -110,7 +111,46 @@ found["oldDocument"] = await failure(logInWith(context(rolledBack), { identifier
 // Tabs at once: one record is left, and it works.
 await Promise.all([1, 2].map(() => logInWith(context(store), { identifier: "ada", password: next, deviceName })));
 found["tabs"] = (await record(store, "ada")).device === after.device;
-found["fold"] = fold(" ÄDA ");
+
+/** Let the server answer, and lose it; or lose the request. */
+async function without<T>(path: string, lost: "request" | "answer", work: () => Promise<T>): Promise<T> {
+  const real = globalThis.fetch;
+  let left = 1;
+  globalThis.fetch = async (...asked: Parameters<typeof fetch>) => {
+    if (!String(asked[0]).endsWith(path) || left-- <= 0) return real(...asked);
+    if (lost === "answer") await (await real(...asked)).arrayBuffer();
+    throw new TypeError("the line broke");
+  };
+  try {
+    return await work();
+  } finally {
+    globalThis.fetch = real;
+  }
+}
+
+const bob = { ...ada, username: "bob", email: "" };
+const made = await without("/api/register", "answer", () => register(context(store), bob));
+found["lostRegistration"] = {
+  username: made.username,
+  signedIn: made.signedIn,
+  opens: (await record(store, "bob")).seedVersion > 0,
+};
+const turn = { identifier: "bob", current: password, next, deviceName };
+found["neverSent"] = await without("/api/password", "request", () => failure(change(context(store), turn)));
+found["lostChange"] = await without("/api/password", "answer", () => failure(change(context(store), turn)));
+
+const { server } = context(store);
+found["names"] = [
+  await judgeName("a"),
+  await judgeName("grace"),
+  await judgeEmail("grace"),
+  await judgeEmail("grace@example.org"),
+];
+found["passwords"] = [
+  await judge(server, "passwordpassword", "ada", ""),
+  await judge(server, "ada-lovelace-1815", "ada-lovelace", ""),
+  await judge(server, password, "ada", ""),
+];
 
 process.stdout.write(JSON.stringify(found));
 process.exit(0);

@@ -8,7 +8,8 @@ import { keepClientKey } from "./device";
 import { begin, beginningAgain, exchange } from "./exchange";
 import { isFailure } from "./failure";
 import { toServer } from "./keys";
-import { demandGood, withPassword } from "./rules";
+import { withPassword } from "./password";
+import { demandGood } from "./rules";
 import { type SignedIn, signIn } from "./sign_in";
 import { type NewSplits, kindOf, kindsOf, newSplits } from "./splits";
 import type { Stretcher } from "./stretching";
@@ -22,7 +23,7 @@ export interface ChangeAsked {
 
 /** Replace the password; every other session ends. Rejects with `refused` where the current one is wrong. */
 export async function change(context: Context, asked: ChangeAsked): Promise<Record<string, never>> {
-  await demandGood(asked.next, asked.identifier, undefined);
+  await demandGood(context.server, asked.next, asked.identifier, undefined);
   await withPassword(asked.current, (current) =>
     withPassword(asked.next, (next) => replace(context, asked, current, next)),
   );
@@ -33,7 +34,7 @@ async function replace(context: Context, asked: ChangeAsked, current: Stretcher,
   const { identifier, deviceName } = asked;
   const signedIn = await signIn(context, { identifier, deviceName, password: current });
   const { account } = signedIn;
-  await demandGood(asked.next, account.username, account.email);
+  await demandGood(context.server, asked.next, account.username, account.email);
   const kinds = kindsOf(account);
   context.way.plan(...kinds.map(() => "stretch" as const), "begin", "send");
   const chest = await openChest(signedIn.chest, signedIn.halves.wrappingKey, kindOf(identifier));

@@ -1,7 +1,7 @@
 /** Logging in, as a page asks for it. */
 
 import type { Context } from "./context";
-import { withPassword } from "./rules";
+import { withPassword } from "./password";
 import { signIn } from "./sign_in";
 
 export interface LoginAsked {

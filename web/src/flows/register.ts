@@ -8,7 +8,8 @@ import type { Context } from "./context";
 import { begin, beginningAgain, exchange } from "./exchange";
 import { isFailure } from "./failure";
 import { toServer } from "./keys";
-import { demandGood, withPassword } from "./rules";
+import { withPassword } from "./password";
+import { demandGood } from "./rules";
 import { enrol, logIn } from "./sign_in";
 import { type NewSplits, kindsOf, newSplits } from "./splits";
 import type { Stretcher } from "./stretching";
@@ -40,7 +41,7 @@ type Chosen = Pick<RegisterAsked, "username" | "deviceName"> & {
 /** Make the account, and this browser its first device. Rejects with `refused`, whatever the server's reason. */
 export async function register(context: Context, asked: RegisterAsked): Promise<Registered> {
   const chosen = choice(asked);
-  await demandGood(asked.password, chosen.username, chosen.email);
+  await demandGood(context.server, asked.password, chosen.username, chosen.email);
   return withPassword(asked.password, (password) => make(context, chosen, password));
 }
 

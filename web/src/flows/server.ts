@@ -1,6 +1,6 @@
 /** The server's end: requests as JSON, and its problem documents as failures. */
 
-import { fromUtf8 } from "../bytes";
+import { type Bytes, fromUtf8 } from "../bytes";
 import { isObject } from "../protocol/reading";
 import { type Json, type JsonObject, encodeJson, parseJson } from "../strict_json";
 import { Failure, type FailureCode } from "./failure";
@@ -52,6 +52,11 @@ export async function get(server: Server, path: string, fresh: boolean): Promise
   }
 }
 
+/** `GET` of a file of the pages', of at most `most` bytes. */
+export async function getData(server: Server, path: string, most: number): Promise<ArrayBuffer> {
+  return (await readBody(await ask(server, path, {}), most)).buffer;
+}
+
 async function ask(server: Server, path: string, request: RequestInit): Promise<Response> {
   let answer: Response;
   try {
@@ -67,8 +72,8 @@ async function ask(server: Server, path: string, request: RequestInit): Promise<
   return answer;
 }
 
-async function readBody(answer: Response, most: number): Promise<Uint8Array> {
-  let data: Uint8Array;
+async function readBody(answer: Response, most: number): Promise<Bytes> {
+  let data: Bytes;
   try {
     data = new Uint8Array(await answer.arrayBuffer());
   } catch {

@@ -47,7 +47,7 @@ async function perform(context: Context, asked: Ask): Promise<Outcome[Ask["ask"]
     case "change":
       return alone(() => change(context, asked));
     case "judge":
-      return { reason: await judge(asked.password, asked.username, asked.email) };
+      return { reason: await judge(context.server, asked.password, asked.username, asked.email) };
     case "judgeName":
       return { reason: await judgeName(asked.username) };
     case "judgeEmail":

@@ -1,0 +1,130 @@
+"""The flows of the pages, run by Node against a real server: what they do is what the server saw."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from tests.kits.process import RunningServer, clean_environment
+from tests.kits.toolchains import WEB, web_packages
+
+from watchword.testing import components
+
+PASSWORD: Final = "violet kangaroo plays chess"
+NEXT: Final = "Grüner Ameisenbär singt laut"
+_LIMIT_SECONDS: Final = 110
+REFUSED: Final = {"code": "refused", "requestId": True}
+
+
+def bundle(folder: Path) -> Path:
+    """The flows as one script, that finds data files where the server serves them."""
+    command = [
+        str(web_packages() / ".bin/esbuild"),
+        "test/flows.ts",
+        "--bundle",
+        "--platform=node",
+        "--format=esm",
+        "--log-level=warning",
+        "--loader:.bin=file",
+        "--asset-names=[name]-[hash]",
+        "--public-path=/assets/",
+        f"--outdir={folder}",
+        "--out-extension:.js=.mjs",
+    ]
+    done = subprocess.run(
+        command,
+        cwd=WEB,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_LIMIT_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "flows.mjs"
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the script found, and under `server` what the server's log says of it."""
+    folder = tmp_path_factory.mktemp("flows")
+    script = bundle(folder)
+    with RunningServer.start(folder / "data", settings={"registration": "open"}) as server:
+        asked = {"origin": server.origin, "password": PASSWORD, "next": NEXT}
+        done = subprocess.run(
+            [str(components.require("node")), str(script)],
+            env=clean_environment({"NODE_EXTRA_CA_CERTS": str(server.ca)}),
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_SECONDS,
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return {**found, "log": server.log_text()}
+
+
+def test_req_P7_a_browser_registers_and_is_a_device_whose_keys_cannot_be_carried_away(told):
+    registered = told["registered"]
+    assert (registered["username"], registered["signedIn"]) == ("ada", True)
+    assert len(registered["recoveryKey"]) == 39
+    assert told["kept"] == {"byAddress": True, "extractable": [False, False, False], "pinned": 32}
+
+
+def test_a_known_browser_logs_in_as_the_device_that_it_is(told):
+    assert told["known"] == {"username": "ada"}
+    assert told["sameDevice"] is True
+
+
+def test_progress_only_ever_grows_and_ends_whole(told):
+    steps = told["progress"]
+    assert [step for step, _, _ in steps] == ["keys", "begin", "stretch", "send"]
+    ends = [until for _, _, until in steps]
+    assert ends == sorted(ends)
+    assert [part for _, part, _ in steps] == [0, *ends[:-1]]
+    assert ends[-1] == 1
+
+
+def test_failures_are_alike_and_carry_the_id_of_the_request(told):
+    assert told["wrong"] == told["unknown"] == told["taken"] == told["wrongCurrent"] == told["old"] == REFUSED
+    assert told["keptAfterWrong"] is True
+
+
+def test_a_browser_that_the_server_does_not_know_any_more_is_enrolled_anew(told):
+    assert told["enrolledAnew"] is True
+
+
+def test_a_window_that_keeps_nothing_logs_in_all_the_same(told):
+    assert told["inMemory"] is True
+
+
+def test_a_new_password_replaces_the_old_one_and_the_key_under_it(told):
+    assert told["weak"] == {"code": "malformed", "reason": "too_short", "requestId": False}
+    assert told["changed"] == {"key": True, "version": 1, "device": True}
+    assert told["new"] == {"username": "ada"}
+
+
+def test_a_lost_answer_is_found_out_about(told):
+    """The line breaks after the server has done it: the account is there, and its password is the new one."""
+    assert told["lostRegistration"] == {"username": "bob", "signedIn": True, "opens": True}
+    assert told["lostChange"] is None
+    assert told["neverSent"] == {"code": "unreachable", "requestId": False}
+
+
+def test_another_root_or_an_older_document_stops_everything(told):
+    assert told["otherRoot"] == told["oldDocument"] == {"code": "not_trusted", "requestId": False}
+
+
+def test_tabs_at_once_leave_one_record_that_works(told):
+    assert told["tabs"] is True
+
+
+def test_names_and_addresses_are_held_against_the_rules(told):
+    assert told["names"] == ["too_short", None, "email_form", None]
+    assert told["passwords"] == ["common", "like_name", None]
+
+
+def test_no_password_is_in_the_servers_log(told):
+    assert PASSWORD not in told["log"]
+    assert NEXT not in told["log"]
