@@ -16,7 +16,8 @@ _ENROL: Final = About(
     group="sign-in",
     summary="Enrol a device with a temporary token",
     text="`signature` is made with the new device's signing key, over the envelope. For 30 minutes the same credential"
-    " and key get the same device again, for an answer that was lost.",
+    " and key get the same device again, for an answer that was lost. With `browser` in the payload the session comes"
+    " as a cookie as well (`Set-Cookie`), which opens pages and nothing of this API.",
     answers=(Answer(status=201, text="The device is enrolled and signed in.", body=SealedAnswer),),
     errors=frozenset({ErrorCode.REFUSED, ErrorCode.CONFLICT, ErrorCode.KEY_UNKNOWN}),
     sealed=Sealed(purpose=Purpose.ENROL, payload=EnrolPayload, answer=EnrolAnswer),

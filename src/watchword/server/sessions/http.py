@@ -56,7 +56,8 @@ _LOGIN: Final = About(
     group=_SIGN_IN,
     summary="Log in",
     text="Needs a short key for `login`. `device` and `signature` prove an enrolled device: then the answer holds a"
-    " session. Without them it holds a temporary token, which enrols a device.",
+    " session. Without them it holds a temporary token, which enrols a device. With `browser` in the payload a session"
+    " comes as a cookie as well (`Set-Cookie`), which opens pages and nothing of this API.",
     answers=(Answer(text="The login is good.", body=SealedAnswer),),
     errors=_SHORT_KEY_ERRORS,
     sealed=Sealed(purpose=Purpose.LOGIN, payload=LoginPayload, answer=LoginAnswer),
