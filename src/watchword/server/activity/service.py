@@ -14,7 +14,7 @@ from watchword.server.activity.store import ActivityStore
 MAX_LIMIT: Final = 50
 READ_EVENTS: Final = 4 * MAX_LIMIT
 """A device that is enrolled is two entries, and refused changes of the password become one."""
-READ_GROUPED: Final = 500
+READ_GROUPED: Final = 200
 """Refused logins by each name, and tokens: a few milliseconds of reading, however many there are."""
 
 
