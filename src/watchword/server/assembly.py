@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from watchword.core.clock import DAY, HOUR, Instant
+from watchword.crypto.hpke import Suite
 from watchword.crypto.keyring import DataKeyPurpose
 from watchword.crypto.signing import TokenVerifyingKey
 from watchword.errors import KeyUnknownError
+from watchword.protocol.envelope import Recipient
 from watchword.server.accounts.decoys import DecoySalts
 from watchword.server.accounts.http import account_routes
 from watchword.server.accounts.password_change import PasswordChangeService
@@ -31,6 +33,8 @@ from watchword.server.pages.assets import Assets
 from watchword.server.pages.edge import Pages
 from watchword.server.pages.http import page_routes
 from watchword.server.pages.making import PageMaker
+from watchword.server.pages.password_form import password_form_routes
+from watchword.server.pages.stand_in import StandIn
 from watchword.server.sealed import SealedDoor
 from watchword.server.sessions.begin import BeginService
 from watchword.server.sessions.cookie import BrowserCookies
@@ -137,15 +141,16 @@ async def assemble(core: Core) -> Services:
         entropy=core.entropy,
         run_slow=pool.run,
     )
+    sealed = _sealed(core, parts, passwords)
     maker = PageMaker(assets=Assets.load(), origin=core.origin, registration=core.config.registration)
     return Services(
-        routes=_routes(core, parts, passwords),
+        routes=_routes(core, parts, passwords, sealed),
         identify=Identifier(
             issuer=core.origin,
             verifying_key=lambda kid: _verifying_key(core, kid),
             store=parts.session_store,
         ),
-        page_routes=[*maker.assets.routes(), *_page_routes(core, parts, maker)],
+        page_routes=[*maker.assets.routes(), *_page_routes(core, parts, sealed, maker)],
         pages=Pages(maker, parts.cookies),
         cookies=parts.cookies,
         operator=operator_service(core),
@@ -182,7 +187,16 @@ def _one_time(core: Core) -> OneTimeSecrets:
     )
 
 
-def _routes(core: Core, parts: _Parts, passwords: PasswordChecker) -> list[Route]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sealed:
+    """What a sign-in takes, one sealed exchange after the other."""
+
+    begin: BeginService
+    login: LoginService
+    enrolment: EnrolmentService
+
+
+def _sealed(core: Core, parts: _Parts, passwords: PasswordChecker) -> _Sealed:
     begin = BeginService(
         door=parts.door,
         accounts=parts.accounts,
@@ -210,24 +224,47 @@ def _routes(core: Core, parts: _Parts, passwords: PasswordChecker) -> list[Route
         database=core.database,
         entropy=core.entropy,
     )
+    return _Sealed(begin=begin, login=login, enrolment=enrolment)
+
+
+def _routes(core: Core, parts: _Parts, passwords: PasswordChecker, sealed: _Sealed) -> list[Route]:
     return [
         *key_routes(core.keys),
-        *login_routes(begin, login, parts.cookies),
+        *login_routes(sealed.begin, sealed.login, parts.cookies),
         *account_routes(_registration(core, parts, passwords)),
-        *enrolment_routes(enrolment, parts.cookies),
+        *enrolment_routes(sealed.enrolment, parts.cookies),
         *session_routes(parts.sessions, parts.devices, _password_change(core, parts, passwords)),
         *token_routes(parts.tokens),
     ]
 
 
-def _page_routes(core: Core, parts: _Parts, maker: PageMaker) -> list[Route]:
-    return page_routes(
-        maker=maker,
-        cookies=parts.cookies,
-        sessions=parts.sessions,
-        activity=parts.activity,
-        password_form=core.config.pages.password_form,
-        styleguide=core.config.pages.styleguide,
+def _page_routes(core: Core, parts: _Parts, sealed: _Sealed, maker: PageMaker) -> list[Route]:
+    allowed = core.config.pages.password_form
+    return [
+        *page_routes(
+            maker=maker,
+            cookies=parts.cookies,
+            sessions=parts.sessions,
+            activity=parts.activity,
+            password_form=allowed,
+            styleguide=core.config.pages.styleguide,
+        ),
+        *(password_form_routes(_stand_in(core, parts, sealed), parts.cookies, maker) if allowed else []),
+    ]
+
+
+def _stand_in(core: Core, parts: _Parts, sealed: _Sealed) -> StandIn:
+    def recipient() -> Recipient:
+        found = core.keys.current_sealing(Suite.HYBRID)
+        return Recipient(kid=found.kid, key=found.key.public, issuer=core.origin)
+
+    return StandIn(
+        begin=sealed.begin,
+        login=sealed.login,
+        enrolment=sealed.enrolment,
+        recipient=recipient,
+        run_slow=parts.pool.run,
+        entropy=core.entropy,
     )
 
 
