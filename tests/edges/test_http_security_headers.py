@@ -13,6 +13,7 @@ from tests.kits.world import World, open_world
 
 from watchword.server.http.endpoint import METHODS
 from watchword.server.http.page_headers import PAGE_HEADERS, WORKER_HEADERS
+from watchword.server.pages.assets import Assets
 
 ALWAYS = {
     "cross-origin-opener-policy": "same-origin",
@@ -87,6 +88,7 @@ async def test_every_route_has_its_headers_for_who_is_signed_in(world: World) ->
     for route in [*services.routes, *services.page_routes]:
         if route.method == "GET":
             path = route.path.replace("{session}", browser.grant.session.id)
+            path = path.replace("/assets/{file}", Assets.load().url("site.css"))
             answer = await world.call("GET", path, token=browser.grant.access_token, headers=browser.headers)
             assert answer.status_code < 400, path
             check(answer.headers, (path, answer.status_code))
