@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 from tests.kits.commands import Shell
 from tests.kits.other_ca import OtherCA
-from tests.kits.process import RunningServer, free_port
+from tests.kits.ports import kept_port
+from tests.kits.process import RunningServer
 
 from watchword.testing import components
 
@@ -59,8 +60,8 @@ class Place:
     def ask(self, *headers: tuple[str, str], source: str = "127.0.0.1") -> tuple[int, str]:
         """Status of a request through nginx, and the caller's address as the server logged it."""
         context = ssl.create_default_context(cafile=str(self.ca.root))
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=20, source_address=(source, 0))
-        connection = http.client.HTTPConnection("localhost", self.port, timeout=20)
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=60, source_address=(source, 0))
+        connection = http.client.HTTPConnection("localhost", self.port, timeout=60)
         with contextlib.closing(connection):
             connection.sock = context.wrap_socket(plain, server_hostname="localhost")
             connection.putrequest("GET", "/api/me")
@@ -72,7 +73,7 @@ class Place:
         return answer.status, self._logged(request_id)
 
     def _logged(self, request_id: str) -> str:
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + 60
         while time.monotonic() < ends:
             for entry in self.server.logs():
                 if entry.get("event") == "http.request" and entry.get("request") == request_id:
@@ -118,7 +119,17 @@ def _listen(config: str) -> str:
 @pytest.fixture(scope="module", params=["unix", "tcp"])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     components.require("nginx")
-    folder, port, behind = tmp_path_factory.mktemp("n"), free_port(), free_port()
+    with (
+        kept_port() as port,
+        kept_port() as behind,
+        standing(request.param, tmp_path_factory.mktemp("n"), port, behind) as found,
+    ):
+        yield found
+
+
+@contextlib.contextmanager
+def standing(way: str, folder: Path, port: int, behind: int) -> Iterator[Place]:
+    """The server and nginx before it, which comes to it by a socket or by the port `behind`."""
     ca = OtherCA.make(folder / "ca")
     signed = ca.sign("site")
     unix = f"unix:{folder}/http.sock"
@@ -131,9 +142,9 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         (f"server_name {NAME}", "server_name localhost"),
         (f"/etc/ssl/{NAME}/fullchain.pem", str(signed.chain)),
         (f"/etc/ssl/{NAME}/privkey.pem", str(signed.key)),
-        (SOCKET, unix if request.param == "unix" else f"127.0.0.1:{behind}"),
+        (SOCKET, unix if way == "unix" else f"127.0.0.1:{behind}"),
     )
-    if request.param == "unix":
+    if way == "unix":
         config = put(by_socket, (SOCKET, unix), own, ('"www-data"', f'"{_own_group()}"'))
     else:
         config = put(by_port, ("127.0.0.1:8080", f"127.0.0.1:{behind}"), own)
@@ -149,7 +160,7 @@ def _own_group() -> str:
 
 
 def _await(port: int) -> None:
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 60
     while time.monotonic() < ends:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
@@ -189,7 +200,7 @@ def test_the_callers_address_is_right_whatever_it_says_itself(
 
 def test_the_host_policy_holds_behind_the_proxy(place: Place) -> None:
     context = ssl.create_default_context(cafile=str(place.ca.root))
-    connection = http.client.HTTPSConnection("localhost", place.port, timeout=20, context=context)
+    connection = http.client.HTTPSConnection("localhost", place.port, timeout=60, context=context)
     with contextlib.closing(connection):
         connection.request("GET", "/health/live", headers={"Host": "evil.example"})
         assert connection.getresponse().status == 421

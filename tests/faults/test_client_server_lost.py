@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.kits.clients import KINDS, make, note_sleeps
+from tests.kits.ports import kept_port
 from tests.kits.process import RunningServer
 
 from watchword.client import Timeouts
@@ -23,7 +24,14 @@ APP = "https://app.example"
 def test_a_server_that_is_lost_in_a_call_leaves_the_client_whole(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    server = RunningServer.start(tmp_path / "data")
+    with kept_port() as port:  # the server comes back to it
+        lose_the_server(kind, tmp_path, monkeypatch, {"listen": f"127.0.0.1:{port}"})
+
+
+def lose_the_server(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]
+) -> None:
+    server = RunningServer.start(tmp_path / "data", settings=settings)
     trusted = trust_by_file(server.origin, server.ca)
     try:
         with make(kind, trusted, tmp_path / "home", password=PASSWORD) as client:
@@ -44,9 +52,7 @@ def test_a_server_that_is_lost_in_a_call_leaves_the_client_whole(
             with pytest.raises(UnreachableError, match="nothing listens"):
                 client.who_am_i()
             assert len(slept) == 2
-            server = RunningServer.start(
-                tmp_path / "data", settings={"listen": f"127.0.0.1:{trusted.server.rpartition(':')[2]}"}
-            )
+            server = RunningServer.start(tmp_path / "data", settings=settings)
             assert client.who_am_i().account.username == "anna"
             assert client.token(APP).token_type == "Bearer"
             assert (tmp_path / "home/vault").read_bytes() == vault

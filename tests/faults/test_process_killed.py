@@ -20,8 +20,10 @@ from watchword.testing.databases import opened
 ORIGIN = {"origin": "https://id.example.org"}
 """Fixed, so that tokens from before a restart are still good after it."""
 READY_SECONDS = 3.0
-BUSY_READY_SECONDS = 10.0
+BUSY_READY_SECONDS = 30.0
 """On a machine that does other things at the same time."""
+FIRST_SECONDS = 60.0
+"""Until the first are served, on such a machine."""
 HALVES = {
     "an account without a login": "select a.id from accounts a left join logins l on l.account_id = a.id"
     " where l.account_id is null",
@@ -51,8 +53,12 @@ HALVES = {
 
 
 def cut_off(server: RunningServer, name: str, seconds: float) -> Crowd:
-    """Load the server and kill it after `seconds`."""
+    """Load the server and kill it `seconds` after it has begun to acknowledge."""
     with Crowd(server, name) as crowd:
+        ends = time.monotonic() + FIRST_SECONDS
+        while not crowd.goes_on_after(1):
+            assert time.monotonic() < ends, "nobody is served"
+            time.sleep(0.001)
         time.sleep(seconds)
         server.kill()
     return crowd
@@ -87,11 +93,11 @@ def survive(data: Path, settings: Mapping[str, str], location: str | Path, round
                         check_person(line, person)
             if number == rounds:
                 break
-            crowd = cut_off(server, f"p{number}x", dice.uniform(0.1, 0.6))
+            crowd = cut_off(server, f"p{number}x", dice.uniform(0, 0.5))
             acknowledged += crowd.acknowledged
         assert "Traceback" not in server.log_text()
     assert acknowledged > rounds
-    assert statistics.median(starts[1:]) <= READY_SECONDS
+    assert (statistics.median(starts[1:]) if soaking() else min(starts[1:])) <= READY_SECONDS
     assert max(starts[1:]) <= (READY_SECONDS if soaking() else BUSY_READY_SECONDS)
     check_at_rest(data, settings, location, acknowledged)
 

@@ -41,7 +41,7 @@ def get(server: RunningServer, path: str, accept: str = "") -> tuple[int, str, s
     """Status, text and type of an answer at the address for metrics."""
     ready = server.find_log("metrics.ready")
     assert ready is not None
-    with closing(http.client.HTTPConnection(ready["address"], timeout=10)) as line:
+    with closing(http.client.HTTPConnection(ready["address"], timeout=60)) as line:
         line.request("GET", path, headers={"accept": accept})
         answer = line.getresponse()
         return answer.status, answer.read().decode(), answer.headers["content-type"]
@@ -142,7 +142,7 @@ def test_metrics_tell_of_logins_tokens_and_commits(server: RunningServer, tmp_pa
     assert value(text, "watchword_audit_degraded") == 0
     assert value(text, "process_resident_memory_bytes") > 10_000_000
     assert value(text, "process_open_fds") > 5
-    assert value(text, "watchword_key_age_seconds", use="signing") < 120
+    assert value(text, "watchword_key_age_seconds", use="signing") < 3600
     assert value(text, "watchword_costly_slots") == 64
     assert "counted" not in text
     assert "acc_" not in text
@@ -163,10 +163,10 @@ def test_the_metrics_address_serves_nothing_else(server: RunningServer) -> None:
     assert ready is not None
     host, _, port = ready["address"].rpartition(":")
     for nonsense in (b"POST /metrics HTTP/1.1\r\n\r\n", b"\r\n\r\n", b"\x00" * 100 + b"\r\n\r\n"):
-        with socket.create_connection((host, int(port)), timeout=10) as line:
+        with socket.create_connection((host, int(port)), timeout=60) as line:
             line.sendall(nonsense)
             assert line.recv(100).startswith(b"HTTP/1.1 405 ")
-    with socket.create_connection((host, int(port)), timeout=10) as line:
+    with socket.create_connection((host, int(port)), timeout=60) as line:
         line.sendall(b"GET /metrics HTTP/1.1\r\n" + b"x" * 20_000)
         assert line.recv(100) == b""
     assert metrics_of(server)
@@ -195,7 +195,7 @@ def test_metrics_are_told_to_nobody_who_asks_by_a_name_of_its_own(
     ready = server.find_log("metrics.ready")
     assert ready is not None
     address, _, port = ready["address"].rpartition(":")
-    with socket.create_connection((address, int(port)), timeout=10) as line:
+    with socket.create_connection((address, int(port)), timeout=60) as line:
         named = "" if host is None else f"Host: {host}\r\n"
         line.sendall(f"GET /metrics HTTP/1.1\r\n{named}\r\n".encode())
         assert line.recv(100).startswith(b"HTTP/1.1 %d " % status)
@@ -211,7 +211,7 @@ def test_metrics_are_told_to_who_asks_by_a_name_of_the_server(tmp_path: Path) ->
         ready = server.find_log("metrics.ready")
         assert ready is not None
         for name, status in (("id.example.org", 200), ("other.example.org", 200), ("example.org", 421)):
-            with closing(http.client.HTTPConnection(ready["address"], timeout=10)) as line:
+            with closing(http.client.HTTPConnection(ready["address"], timeout=60)) as line:
                 line.request("GET", "/metrics", headers={"host": f"{name}:9464"})
                 assert line.getresponse().status == status
 

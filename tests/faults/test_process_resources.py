@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tests.kits import mixed_load
 from tests.kits.commands import Shell
 from tests.kits.mixed_load import Crowd, Line, check_person
 from tests.kits.process import PROGRAM, RunningServer
-from tests.kits.unready import environment, reachable, serve
+from tests.kits.unready import environment, open_folder, serve
 
 from watchword.core.entropy import SystemEntropy
 from watchword.testing import components
@@ -24,8 +25,8 @@ from watchword.testing.counts import count
 
 ORIGIN = {"origin": "https://id.example.org"}
 RSS_MB = 64
-RECOVERY_SECONDS = 20.0
-"""Handshakes that never came are closed after ten."""
+RECOVERY_SECONDS = 60.0
+"""Handshakes that never came are closed after ten, and a busy machine has its own time."""
 
 
 def rss_mb(server: RunningServer) -> float:
@@ -85,7 +86,7 @@ def test_refused_requests_leave_no_memory_and_no_handles(tmp_path: Path) -> None
 def hang_up(server: RunningServer) -> None:
     """Ask for something and leave in the middle of it."""
     context = ssl.create_default_context(cadata=server.ca.read_text())
-    plain = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    plain = socket.create_connection(("127.0.0.1", server.port), timeout=60)
     with context.wrap_socket(plain, server_hostname="localhost") as connection:
         host = server.origin.removeprefix("https://").encode()
         connection.sendall(b"POST /api/login HTTP/1.1\r\nHost: " + host + b"\r\nContent-Length: 5000\r\n")
@@ -97,7 +98,7 @@ def test_fault_M16_more_connections_than_handles_are_refused_and_it_recovers(tmp
         resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (256, 256))
         with contextlib.closing(Line(server)) as line:
             line.recipient()
-            waiting = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(400)]
+            waiting = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(400)]
             time.sleep(0.5)
             assert handles(server) <= 256
             assert server.process.poll() is None
@@ -106,8 +107,7 @@ def test_fault_M16_more_connections_than_handles_are_refused_and_it_recovers(tmp
                 each.close()
         assert settle(server, 40) <= 40
         with Crowd(server, "after", workers=2) as crowd:
-            time.sleep(0.7)
-        assert crowd.acknowledged > 0
+            assert goes_on(crowd)
         assert not crowd.failures
         assert server.stop() == 0
     assert "Traceback" not in server.log_text()
@@ -120,6 +120,13 @@ def goes_on(crowd: Crowd) -> bool:
     while not crowd.goes_on_after(before) and time.monotonic() < ends:
         time.sleep(0.01)
     return crowd.goes_on_after(before)
+
+
+def fails_soon(crowd: Crowd) -> None:
+    """Wait until somebody was refused, or a while."""
+    ends = time.monotonic() + RECOVERY_SECONDS
+    while not crowd.failures.total() and time.monotonic() < ends:
+        time.sleep(0.01)
 
 
 def test_fault_M16_no_memory_refuses_and_loses_nothing(
@@ -136,6 +143,7 @@ def test_fault_M16_no_memory_refuses_and_loses_nothing(
             has = int(Path(f"/proc/{server.pid}/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
             resource.prlimit(server.pid, resource.RLIMIT_AS, (has, resource.RLIM_INFINITY))
             time.sleep(count(3, 30))
+            fails_soon(crowd)
             assert server.process.poll() is None
             resource.prlimit(server.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             assert crowd.failures.total() > 0, "nothing was short"
@@ -161,33 +169,39 @@ def test_fault_M16_the_server_starts_in_512_megabytes_of_address_space(tmp_path:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     ) as process:
-        ends = time.monotonic() + 30
+        ends = time.monotonic() + RECOVERY_SECONDS
         while not (data / "address").exists() and process.poll() is None and time.monotonic() < ends:
             time.sleep(0.02)
         started = (data / "address").exists()
         process.terminate()
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert started, errors.decode()
     assert process.returncode == 0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with open_folder() as found:
+        yield found
 
 
 def limit_threads(server: RunningServer, user: int, soft: str) -> None:
     """As that user: a container's root may not touch the limits of others' processes."""
     becoming = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
     command = [*becoming, "prlimit", f"--nproc={soft}", "--pid", str(server.pid)]
-    subprocess.run(command, check=True, timeout=20)
+    subprocess.run(command, check=True, timeout=60)
 
 
-def test_fault_M16_without_threads_slow_hashes_are_refused_and_come_back(tmp_path: Path) -> None:
+def test_fault_M16_without_threads_slow_hashes_are_refused_and_come_back(folder: Path) -> None:
     """The limit of threads holds for users other than root: so for one who has nothing else."""
     components.require_root("only root can run a server as somebody else, whose threads are counted apart")
     user = 40_000 + os.getpid() % 20_000
-    data = tmp_path / "data"
+    data = folder / "data"
     data.mkdir(mode=0o700)
     os.chown(data, user, user)
     program = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", str(PROGRAM))
     settings = {**ORIGIN, "passwords.server_hash": "argon2id"}
-    with reachable(data), RunningServer.start(data, settings=settings, program=program) as server:
+    with RunningServer.start(data, settings=settings, program=program) as server:
         limit_threads(server, user, "1:")
         with Crowd(server, "threads", workers=2) as crowd:
             ends = time.monotonic() + RECOVERY_SECONDS
@@ -202,15 +216,14 @@ def test_fault_M16_without_threads_slow_hashes_are_refused_and_come_back(tmp_pat
     assert "Traceback" not in server.log_text()
 
 
-def test_fault_M16_a_start_without_threads_is_refused_with_a_sentence(tmp_path: Path) -> None:
+def test_fault_M16_a_start_without_threads_is_refused_with_a_sentence(folder: Path) -> None:
     components.require_root("only root can run a server as somebody else, whose threads are counted apart")
     user = 20_000 + os.getpid() % 20_000
-    data = tmp_path / "data"
+    data = folder / "data"
     data.mkdir(mode=0o700)
     os.chown(data, user, user)
     program = ("prlimit", "--nproc=1", "setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups")
-    with reachable(data):
-        done = serve(data, ORIGIN, program=program)
+    done = serve(data, ORIGIN, program=program)
     assert done.code == 3, done
     assert "thread" in done.err
     assert "Traceback" not in done.err
@@ -223,8 +236,7 @@ def test_fault_M16_no_place_for_temporary_files_is_no_matter(tmp_path: Path, pla
     where = str(closed) if place == "unwritable" else place
     with RunningServer.start(tmp_path / "data", settings=ORIGIN, environ={"TMPDIR": where}) as server:
         with Crowd(server, "t", workers=2) as crowd:
-            time.sleep(0.5)
-        assert crowd.acknowledged > 0
+            assert goes_on(crowd)
         assert not crowd.failures
         assert server.stop() == 0
 

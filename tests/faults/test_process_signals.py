@@ -29,13 +29,14 @@ from watchword.protocol.chest import RecoveryKey
 from watchword.protocol.passwords import prepare
 from watchword.server.control.client import ControlClient
 from watchword.testing import measured
-from watchword.testing.counts import count
+from watchword.testing.counts import count, soaking
 
 pytestmark = pytest.mark.timeout(count(120, 1800))
 """Seconds: a hundred starts and stops take their time on a busy machine."""
 ORIGIN = {"origin": "https://id.example.org"}
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-STOP_SECONDS = 10.0
+STOP_SECONDS = 10.0 if soaking() else 30.0
+"""More on a machine that does other things at the same time."""
 STARTS_AFTER = 0.9
 """Seconds that imports take on a busy machine; before them a process has no way to answer a signal."""
 
@@ -83,7 +84,8 @@ def test_fault_M5_ctrl_c_in_the_first_moments_shows_no_traceback(tmp_path: Path)
             code = server.stop(signal.SIGINT)
             text = server.log_text()
             assert "cli/main.py" not in text, text
-            assert code in {0, 130} or "Traceback" in text  # of Python itself, before it ran a line of ours
+            # Python itself, before it ran a line of ours: it shows where it was, or has not yet learnt how to.
+            assert code in {0, 130} or "Traceback" in text or (code, text) == (-signal.SIGINT, "")
             assert "watchword/server" not in text
 
 
@@ -135,20 +137,27 @@ def rotate_sealing(server: RunningServer, acknowledged: list[object]) -> None:
         acknowledged.append(client.call("keys.rotate", {"use": "sealing", "at_once": True}))
 
 
-def signal_a_rotation(data: Path, number: signal.Signals, delay: float) -> tuple[bool, bool, str]:
-    """Whether the signal was sent while keys rotated, whether the rotation was acknowledged, and the key before it."""
+def signal_a_rotation(data: Path, number: signal.Signals, delay: float | None) -> tuple[bool, bool, str]:
+    """Whether the signal was sent while keys rotated, whether the rotation was acknowledged, and the key before it.
+
+    Without a `delay` the rotation is held until the signal was sent.
+    """
     server, numbers = observed_server.start(data, settings=ORIGIN)
     with server:
         with contextlib.closing(Line(server)) as line:
             before = line.recipient().kid
         acknowledged: list[object] = []
         rotating = threading.Thread(target=rotate_sealing, args=(server, acknowledged))
+        numbers["held"] = delay is None
         rotating.start()
         while not numbers["rotating"] and rotating.is_alive():
             pass
-        time.sleep(delay)
+        time.sleep(delay or 0)
         during = bool(numbers["rotating"])
-        assert stop_quickly(server, number) == 0
+        server.process.send_signal(number)
+        numbers["held"] = 0
+        assert server.process.wait(STOP_SECONDS) == 0
+        assert "Traceback" not in server.log_text()
         rotating.join()
     assert server.find_log("server.stopped") is not None
     return during, bool(acknowledged), before
@@ -160,7 +169,7 @@ def test_fault_M5_a_stop_while_keys_are_rotated_leaves_whole_keys(tmp_path: Path
     during = told = 0
     moments = count(4, 100)
     for moment in range(moments):
-        delay = dice.uniform(0, ROTATION_SECONDS) if moment else 0.0
+        delay = dice.uniform(0, ROTATION_SECONDS) if moment else None
         hit, acknowledged, before = signal_a_rotation(data, dice.choice(SIGNALS), delay)
         during, told = during + hit, told + acknowledged
         with RunningServer.start(data, settings=ORIGIN) as server, contextlib.closing(Line(server)) as line:
@@ -180,7 +189,7 @@ def test_fault_M5_a_terminal_that_is_closed_does_not_end_a_server_under_nohup(tm
     data = tmp_path / "data"
     done: list[Finished] = []
     ignoring = threading.Thread(
-        target=lambda: done.append(serve(data, ORIGIN, program=("timeout", "-s", "TERM", "20", "nohup")))
+        target=lambda: done.append(serve(data, ORIGIN, program=("timeout", "-s", "TERM", "50", "nohup")))
     )
     ignoring.start()
     while not (data / "address").exists():
@@ -243,7 +252,7 @@ def test_fault_M5_a_reload_at_any_moment_harms_nothing(tmp_path: Path) -> None:
 
 
 class SlowLogin:
-    """A login of which all but the last byte is with the server: it is in flight, for as long as we like."""
+    """A login of which the server has the head, and all but the last byte: it is in flight, for as long as we like."""
 
     def __init__(self, server: RunningServer) -> None:
         entropy = SystemEntropy()
@@ -259,13 +268,15 @@ class SlowLogin:
         call = effect
         body = msgspec.json.encode(call.body)
         context = ssl.create_default_context(cadata=line.trusted.root_pem)
-        plain = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+        plain = socket.create_connection(("127.0.0.1", server.port), timeout=60)
         self.tls = context.wrap_socket(plain, server_hostname="127.0.0.1")
         head = (
             f"POST {call.path} HTTP/1.1\r\nHost: id.example.org\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
+            f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
         )
-        self.tls.sendall(head.encode() + body[:-1])
+        self.tls.sendall(head.encode())
+        assert self.tls.recv(100).startswith(b"HTTP/1.1 100 ")
+        self.tls.sendall(body[:-1])
         self.last = body[-1:]
 
     def finish(self) -> bytes:
@@ -278,18 +289,26 @@ class SlowLogin:
         return answer
 
 
+def await_shut(server: RunningServer) -> None:
+    """Return once it takes nobody any more: the signal has arrived."""
+    ends = time.monotonic() + 60
+    with contextlib.suppress(OSError):
+        while True:
+            socket.create_connection(("127.0.0.1", server.port), timeout=60).close()
+            assert time.monotonic() < ends, "the door stays open"
+            time.sleep(0.01)
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_fault_M5_a_login_in_flight_is_answered_before_the_end(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     with RunningServer.start(tmp_path / "data", settings=ORIGIN) as server:
         slow = SlowLogin(server)
-        time.sleep(0.2)
         server.process.send_signal(number)
-        time.sleep(0.5)
+        await_shut(server)
+        time.sleep(0.3)
         assert server.process.poll() is None, "it did not wait"
-        with pytest.raises(OSError):
-            socket.create_connection(("127.0.0.1", server.port), timeout=5)
         assert slow.finish().startswith(b"HTTP/1.1 200 ")
         assert server.stop() == 0
 
@@ -298,13 +317,10 @@ def test_fault_M5_a_second_signal_does_not_wait_for_requests(tmp_path: Path) -> 
     settings = {**ORIGIN, "shutdown_grace_s": "60"}
     with RunningServer.start(tmp_path / "data", settings=settings) as server:
         slow = SlowLogin(server)
-        time.sleep(0.2)
         server.process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
+        await_shut(server)
         assert server.process.poll() is None
-        begun = time.monotonic()
-        assert server.stop(signal.SIGINT) == 0
-        assert time.monotonic() - begun < 5
+        assert stop_quickly(server, signal.SIGINT) == 0  # the body alone has as long
         slow.tls.close()
     assert server.find_log("server.stopped") is not None
 
@@ -314,5 +330,5 @@ def test_fault_M5_requests_that_never_end_are_cut_off_after_the_grace(tmp_path: 
         slow = SlowLogin(server)
         begun = time.monotonic()
         assert server.stop(signal.SIGTERM) == 0
-        assert 0.9 <= time.monotonic() - begun <= 6
+        assert 0.9 <= time.monotonic() - begun <= 9  # the body alone has ten
         slow.tls.close()

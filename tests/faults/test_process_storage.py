@@ -28,13 +28,14 @@ from watchword.core.secret import Secret
 from watchword.errors import ErrorCode, WatchwordError
 from watchword.protocol.chest import RecoveryKey
 from watchword.protocol.passwords import prepare
-from watchword.testing.counts import count
+from watchword.testing.counts import count, soaking
 from watchword.testing.databases import PostgresServer
 
 ORIGIN = {"origin": "https://id.example.org"}
-RECOVERY_SECONDS = 5.0
-REFUSAL_SECONDS = 5.5
-"""Five, and the way there and back on a busy machine."""
+RECOVERY_SECONDS = 5.0 if soaking() else 30.0
+REFUSAL_SECONDS = 5.5 if soaking() else 15.0
+"""Five, and the way there and back; more on a machine that does other things at the same time."""
+STOP_SECONDS = 10.0 if soaking() else 30.0
 
 
 def register(line: Line, name: str) -> tuple[Person | None, WatchwordError | None]:
@@ -232,7 +233,7 @@ def test_fault_M12_postgres_stops_at_once_and_returns_under_load(
                 with Crowd(server, f"pg{turn}x", workers=3) as crowd:
                     time.sleep(0.7)
                     own_postgres.stop(signal.SIGQUIT)
-                    wait_for(partial(has_been_refused, crowd), within=20)  # the server is patient first
+                    wait_for(partial(has_been_refused, crowd), within=60)  # the server is patient first
                     status, _, headers = line.send("GET", "/health/ready")
                     assert status == 503
                     assert "retry-after" in headers
@@ -255,7 +256,7 @@ def test_fault_M12_a_stop_while_postgres_is_away_is_clean(
         own_postgres.stop(signal.SIGQUIT)
         begun = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - begun <= 10
+        assert time.monotonic() - begun <= STOP_SECONDS
         assert "Traceback" not in server.log_text()
     done = serve(tmp_path / "data", settings)
     assert done.code == 3

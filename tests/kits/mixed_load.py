@@ -38,7 +38,7 @@ from watchword.protocol.messages import EnrolAnswer
 from watchword.protocol.passwords import prepare
 
 PASSWORDS: Final = ("violet kangaroo plays chess", "another violet elephant song")
-TIMEOUT_SECONDS: Final = 30
+TIMEOUT_SECONDS: Final = 60
 _AUDIENCE: Final = "https://app.example.org"
 _entropy: Final = SystemEntropy()
 

@@ -24,14 +24,17 @@ from watchword.server.http.admission import HashPool
 from watchword.server.keys.service import KeyService
 
 FILE_VARIABLE: Final = "OBSERVED_FILE"
-_NUMBERS: Final = ("lag", "hashing", "pending", "threads", "ticks", "rotating")
+_NUMBERS: Final = ("lag", "hashing", "pending", "threads", "ticks", "rotating", "held")
 _NUMBER: Final = struct.Struct("d")
 _TICK_SECONDS: Final = 0.002
 Result = TypeVar("Result")
 
 
 class Numbers:
-    """Each the largest since it was last set to zero; `threads` and `ticks` just count, `rotating` is 1 meanwhile."""
+    """Each the largest since it was last set to zero; `threads` and `ticks` just count, `rotating` is 1 meanwhile.
+
+    While a test sets `held` to 1, a rotation that was decided does not go on.
+    """
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
@@ -116,6 +119,8 @@ def watch_rotation(numbers: Numbers) -> None:
     async def observed(self: KeyService, *arguments: Any, **options: Any) -> None:
         numbers["rotating"] = 1
         try:
+            while numbers["held"]:
+                await asyncio.sleep(_TICK_SECONDS)
             await rotate(self, *arguments, **options)
         finally:
             numbers["rotating"] = 0

@@ -6,7 +6,6 @@ What it writes goes to two files beside its data directory, so that nothing has 
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,16 +17,9 @@ from typing import Any, Final, Self
 from watchword.server.config import FIELDS
 
 PROGRAM: Final = Path(sys.executable).with_name("watchword")
-START_SECONDS: Final = 30
-STOP_SECONDS: Final = 30
+START_SECONDS: Final = 60
+STOP_SECONDS: Final = 60
 _POLL_SECONDS: Final = 0.01
-
-
-def free_port() -> int:
-    """A port of loopback that was free just now: where an origin must be known before the server starts."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:

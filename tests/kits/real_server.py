@@ -29,7 +29,7 @@ from watchword.server.accounts.model import LoginRecord
 from watchword.server.accounts.sql import SQLAccountStore
 
 LEAK_SECONDS: Final = 0.001
-_START_SECONDS: Final = 20.0
+_START_SECONDS: Final = 60.0
 
 
 class LeakyStore(SQLAccountStore):
@@ -54,7 +54,7 @@ class Caller:
     _recipient: Recipient | None = None
 
     def __post_init__(self) -> None:
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=60)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         context = ssl.create_default_context(cadata=self.root_pem)
         self._socket = context.wrap_socket(plain, server_hostname="localhost")
@@ -133,7 +133,7 @@ def real_server(data: Path, *, leak: bool = False) -> Iterator[Caller]:
             caller.close()
         finally:
             process.terminate()
-            _, errors = process.communicate(timeout=20)
+            _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors.decode()[-2000:]
 
 

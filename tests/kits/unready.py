@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -63,14 +64,11 @@ def serve(
 
 
 @contextlib.contextmanager
-def reachable(path: Path) -> Iterator[None]:
-    """Let everybody pass through the directories above `path`, as for a data directory under /var/lib."""
-    modes = {parent: parent.stat().st_mode for parent in path.parents}
-    closed = {parent: mode for parent, mode in modes.items() if not mode & 0o001}
-    for parent, mode in closed.items():
-        parent.chmod(mode | 0o011)
-    try:
-        yield
-    finally:
-        for parent, mode in closed.items():
-            parent.chmod(mode)
+def open_folder() -> Iterator[Path]:
+    """A folder of its own that everybody may pass through, as /var/lib is.
+
+    Those of pytest are closed, and opening them is no way: tests beside this one close them again.
+    """
+    with tempfile.TemporaryDirectory(prefix="wwopen") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)

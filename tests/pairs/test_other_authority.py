@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from tests.kits.commands import Shell
 from tests.kits.other_ca import OtherCA, Signed
-from tests.kits.process import RunningServer, free_port
+from tests.kits.ports import kept_port
+from tests.kits.process import RunningServer
 from tests.kits.tokens import bearer, call, http_scope
 
 from watchword.client.transport import pinned_context
@@ -43,7 +44,7 @@ class Place:
         return " ".join(self.manager.recv(4096).decode() for _ in range(2))
 
     def connect(self, context: ssl.SSLContext) -> ssl.SSLSocket:
-        plain = socket.create_connection(("127.0.0.1", self.server.port), timeout=20)
+        plain = socket.create_connection(("127.0.0.1", self.server.port), timeout=60)
         return context.wrap_socket(plain, server_hostname="localhost")
 
     def context(self) -> ssl.SSLContext:
@@ -53,7 +54,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    folder, port = tmp_path_factory.mktemp("other"), free_port()
+    folder = tmp_path_factory.mktemp("other")
     ca = OtherCA.make(folder / "ca")
     certificate, key, config = folder / "chain.pem", folder / "key.pem", folder / "watchword.toml"
     config.write_text(_config(certificate, key))
@@ -61,9 +62,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     signed = ca.sign("first")
     shutil.copy(signed.chain, certificate)
     shutil.copy(signed.key, key)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+    with kept_port() as port, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(folder / "notify"))
-        manager.settimeout(20)
+        manager.settimeout(60)
         with RunningServer.start(
             folder / "data",
             settings={"origin": f"https://localhost:{port}", "listen": f"127.0.0.1:{port}"},

@@ -88,21 +88,26 @@ def test_every_single_bit_flip_and_every_truncation_is_refused_fault_C16(suite):
     assert key.open(sealed, info=INFO) == b"ab"
 
 
+MUCH_THE_SAME_S = 250e-6
+
+
 @pytest.mark.parametrize("suite", SUITES)
 def test_refusals_take_much_the_same_time_wherever_the_flip_is_fault_C16(suite):
-    """The best of several runs for each position: what the machine does besides only ever adds."""
+    """The best of 15 runs for each position, or of 60: what the machine does besides only ever adds."""
     key = KEYS[suite]
     sealed = key.public.seal(bytes(40), info=INFO)
     positions = range(0, len(sealed), count(len(sealed) // 24, 1))
     best = dict.fromkeys(positions, float("inf"))
-    for _ in range(15):
+    for turn in range(60):
+        if turn >= 15 and max(best.values()) - min(best.values()) < MUCH_THE_SAME_S:
+            break
         for position in positions:
             flipped = sealed[:position] + bytes((sealed[position] ^ 1,)) + sealed[position + 1 :]
             begun = time.perf_counter()
             with contextlib.suppress(UnsealError):
                 key.open(flipped, info=INFO)
             best[position] = min(best[position], time.perf_counter() - begun)
-    assert max(best.values()) - min(best.values()) < 250e-6
+    assert max(best.values()) - min(best.values()) < MUCH_THE_SAME_S
 
 
 @pytest.mark.parametrize("suite", SUITES)

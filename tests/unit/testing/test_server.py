@@ -33,10 +33,13 @@ def verify(server: RunningServer, token: str) -> Identity:
 
 
 def test_a_server_is_ready_within_its_budget_of_processor_time():
-    before = time.process_time()
-    with running_server():
-        taken = time.process_time() - before
-    assert taken < BUDGET_CPU_S
+    """The least of three: what else this process does meanwhile only ever adds."""
+    taken = []
+    for _ in range(3):
+        before = time.process_time()
+        with running_server():
+            taken.append(time.process_time() - before)
+    assert min(taken) < BUDGET_CPU_S
 
 
 def test_a_registered_account_is_signed_in_with_its_level(server: RunningServer):
