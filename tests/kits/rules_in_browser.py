@@ -242,9 +242,3 @@ def judgement(asked: dict[str, str]) -> None:
 
 def refusal_only(parse: Callable[[str], object], text: str) -> None:
     parse(text)
-
-
-def nothing_asked_of_rules() -> dict[str, Any]:
-    """For a run of the modules that is about something else."""
-    lists: dict[str, Any] = {name: [] for name in ("prepared", "judged", "names", "emails", "folded")}
-    return {"commonPasswords": str(FILE), **lists}

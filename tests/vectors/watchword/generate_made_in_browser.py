@@ -5,12 +5,14 @@ and what came of it (`made`). Keys and salts are new each time.
 """
 
 import json
+import random
 import tempfile
 from pathlib import Path
 
 from tests.kits.browser_modules import run_modules
 from tests.kits.made_in_browser import Material, asked_of_modules
-from tests.kits.rules_in_browser import nothing_asked_of_rules
+from tests.kits.mangled_in_browser import asked_of_readers
+from tests.kits.rules_in_browser import asked_of_rules
 
 from watchword.core.entropy import SystemEntropy
 
@@ -21,8 +23,10 @@ def main() -> None:
     entropy = SystemEntropy()
     material = Material.make(entropy)
     asked = asked_of_modules(material, entropy)
+    chance = random.Random(1)
+    others = {"rules": asked_of_rules(chance, 1), "readers": asked_of_readers(chance, 1), "flips": 0}
     with tempfile.TemporaryDirectory() as folder:
-        answer = run_modules(asked | {"rules": nothing_asked_of_rules()}, Path(folder))
+        answer = run_modules(asked | others, Path(folder))
     content = {
         "server_seed": material.server.seed().reveal().hex(),
         "asked": asked,
