@@ -10,9 +10,9 @@ from typing import Final
 
 _LONGEST: Final = 512
 """Characters that are looked at; real ones have less than 300."""
-_MAJOR: Final = r"(?P<version>[0-9]{1,4})(?![0-9])"
-_WHOLE: Final = r"(?P<version>[0-9]{1,4}(?:\.[0-9]{1,4}){0,2})(?![0-9.])"
-_NONE: Final = r"(?P<version>)"
+_PRODUCT: Final = re.compile(r"(?:^| )([A-Za-z-]{1,24})/([0-9.]{0,20})")
+_WORD: Final = re.compile(r"[A-Za-z]+")
+_NUMBER: Final = re.compile(r"[0-9]{1,4}")
 
 # The first that is named is meant: nearly all say that they are Chrome or Safari too.
 _PRODUCTS: Final = (
@@ -45,11 +45,8 @@ _PRODUCTS: Final = (
     ("python-httpx", "Python"),
     ("Go-http-client", "Go"),
 )
-_VERSIONS: Final = {
-    **dict.fromkeys(("watchword", "curl", "Wget"), _WHOLE),
-    **dict.fromkeys(("python-requests", "python-httpx", "Go-http-client"), _NONE),  # that of the library
-}
-_SAFARI: Final = re.compile(rf"(?:^| )Version/{_MAJOR}\S* (?:Mobile/\S+ )?Safari/")
+_WHOLE_VERSION: Final = frozenset({"watchword", "curl", "Wget"})
+_NO_VERSION: Final = frozenset({"python-requests", "python-httpx", "Go-http-client"})  # theirs is a library's
 _SYSTEMS: Final = (
     ("iPhone", "iOS"),
     ("iPod", "iOS"),
@@ -73,24 +70,26 @@ class Browser:
     system: str
 
 
-def _pattern(product: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:^| ){re.escape(product)}/(?:{_VERSIONS.get(product, _MAJOR)})?")
-
-
-_PATTERNS: Final = tuple((_pattern(product), name) for product, name in _PRODUCTS)
-
-
 @lru_cache(maxsize=512)  # a page shows the same few again and again
 def parse_browser(user_agent: str) -> Browser:
     """What `user_agent` says, if it is one that we know."""
     text = user_agent[:_LONGEST]
-    system = next((name for word, name in _SYSTEMS if re.search(rf"\b{word}\b", text)), "")
-    for pattern, name in _PATTERNS:
-        found = pattern.search(text)
-        if found is not None:
-            return Browser(name, found["version"] or "", system)
-    safari = _SAFARI.search(text)
-    return Browser("Safari", safari["version"], system) if safari else Browser("", "", system)
+    words = frozenset(_WORD.findall(text))
+    system = next((name for word, name in _SYSTEMS if word in words), "")
+    said = dict(_PRODUCT.findall(text))
+    for product, name in _PRODUCTS:
+        if product in said:
+            return Browser(name, _version(product, said[product]), system)
+    if said.keys() >= {"Version", "Safari"}:
+        return Browser("Safari", _version("Version", said["Version"]), system)
+    return Browser("", "", system)
+
+
+def _version(product: str, digits: str) -> str:
+    """The number that people know: the first, or the first three; "" for what is none."""
+    numbers = digits.split(".")[: 3 if product in _WHOLE_VERSION else 1]
+    known = product not in _NO_VERSION and all(map(_NUMBER.fullmatch, numbers))
+    return ".".join(numbers) if known else ""
 
 
 def describe_browser(user_agent: str, form: str = "{browser} on {system}") -> str:
