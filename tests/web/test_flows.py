@@ -87,12 +87,25 @@ def test_progress_only_ever_grows_and_ends_whole(told):
 
 
 def test_failures_are_alike_and_carry_the_id_of_the_request(told):
-    assert told["wrong"] == told["unknown"] == told["taken"] == told["wrongCurrent"] == told["old"] == REFUSED
+    assert told["wrong"] == told["unknown"] == told["wrongCurrent"] == REFUSED
     assert told["keptAfterWrong"] is True
 
 
 def test_a_browser_that_the_server_does_not_know_any_more_is_enrolled_anew(told):
     assert told["enrolledAnew"] is True
+
+
+def test_a_record_that_lost_its_keys_is_as_good_as_none(told):
+    assert told["damaged"] is True
+
+
+def test_what_may_be_tried_again_is_tried_once(told):
+    assert told["once"] == [None, None]
+    again, unknown, overloaded, strange = told["twice"]
+    assert again == {"code": "begin_again", "requestId": True}
+    assert unknown == {"code": "key_unknown", "requestId": True}
+    assert overloaded == {"code": "overloaded", "requestId": True, "retryAfter": 17}
+    assert strange == {"code": "unavailable", "requestId": True, "retryAfter": 17}
 
 
 def test_a_window_that_keeps_nothing_logs_in_all_the_same(told):

@@ -72,13 +72,18 @@ found["sameDevice"] = (await record(store, "ada")).device === first.device;
 found["wrong"] = await failure(logInWith(context(store), { identifier: "ada", password: `${password}!`, deviceName }));
 found["keptAfterWrong"] = (await record(store, "ada")).device === first.device;
 found["unknown"] = await failure(logInWith(context(store), { identifier: "nobody", password, deviceName }));
-found["taken"] = await failure(register(context(new MemoryStore()), { ...ada, email: "" }));
 
 // A server that has forgotten the device: here, a record that names another.
 await store.keep({ ...first, device: "dev_00000000000000000000000000" });
 await logInWith(context(store), { identifier: "ada@example.org", password, deviceName });
 const anew = await record(store, "ada");
 found["enrolledAnew"] = anew.device !== first.device && anew.device !== "dev_00000000000000000000000000";
+
+// Another kind of a record that cannot be used: one that lost its keys.
+const { signing: _, ...keyless } = anew;
+await store.keep(keyless as DeviceRecord);
+found["damaged"] = (await store.find("ada")) === undefined;
+await store.keep(anew);
 
 // A window that keeps nothing.
 const memory = new MemoryStore();
@@ -96,7 +101,6 @@ found["changed"] = {
   version: after.seedVersion - anew.seedVersion,
   device: after.device === anew.device,
 };
-found["old"] = await failure(logInWith(context(store), { identifier: "ada", password, deviceName }));
 // Another server under this name: its root is not the one that was pinned.
 const trust = await store.trust();
 const other = new MemoryStore();
@@ -138,6 +142,32 @@ found["lostRegistration"] = {
 const turn = { identifier: "bob", current: password, next, deviceName };
 found["neverSent"] = await without("/api/password", "request", () => failure(change(context(store), turn)));
 found["lostChange"] = await without("/api/password", "answer", () => failure(change(context(store), turn)));
+
+/** Let the server's place be taken, so many times, by somebody who answers with a problem. */
+async function answering<T>(times: number, path: string, code: string, work: () => Promise<T>): Promise<T> {
+  const real = globalThis.fetch;
+  let left = times;
+  globalThis.fetch = (async (address: string, options?: RequestInit) => {
+    if (!address.endsWith(path) || left-- <= 0) return real(address, options);
+    const problem = { type: "about:blank", title: "no", status: 409, code, request_id: "req_1" };
+    return new Response(JSON.stringify(problem), { status: 409, headers: { "retry-after": "17" } });
+  }) as typeof fetch;
+  try {
+    return await work();
+  } finally {
+    globalThis.fetch = real;
+  }
+}
+
+const again = () => failure(logInWith(context(store), { identifier: "bob", password: next, deviceName }));
+const BEGIN = "/api/login/begin";
+found["once"] = [await answering(1, BEGIN, "begin_again", again), await answering(1, BEGIN, "key_unknown", again)];
+found["twice"] = [
+  await answering(2, BEGIN, "begin_again", again),
+  await answering(2, BEGIN, "key_unknown", again),
+  await answering(1, BEGIN, "overloaded", again),
+  await answering(1, BEGIN, "no_such_code", again),
+];
 
 const { server } = context(store);
 found["names"] = [

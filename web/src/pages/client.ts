@@ -6,6 +6,8 @@ import type { Ask, FromWorker, Outcome } from "../worker/messages";
 import { facts } from "./page";
 import { isSupported } from "./supported";
 
+const SILENCE = 120_000; // milliseconds in which a worker that was asked says nothing at all
+
 interface TrustedTypes {
   createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): string };
 }
@@ -30,6 +32,7 @@ export class Client {
   private worker: Worker | undefined;
   private readonly waiting = new Map<number, Waiting>();
   private count = 0;
+  private silence = 0;
 
   /** Rejects with an `AskFailed`. */
   async ask<Name extends Ask["ask"]>(
@@ -44,6 +47,7 @@ export class Client {
       try {
         this.worker ??= this.start();
         this.worker.postMessage({ ...details, ask, id, issuer: facts.origin });
+        this.expectWord();
       } catch {
         this.fail("internal");
       }
@@ -59,6 +63,7 @@ export class Client {
   }
 
   private take(message: FromWorker): void {
+    this.expectWord();
     const waiting = this.waiting.get(message.id);
     if ("progress" in message) {
       waiting?.hear(message);
@@ -67,6 +72,14 @@ export class Client {
     this.waiting.delete(message.id);
     if ("done" in message) waiting?.resolve(message.done as never);
     else waiting?.reject(new AskFailed(message.failed));
+  }
+
+  /** Its script may hang on the way: nobody is left waiting without end. */
+  private expectWord(): void {
+    window.clearTimeout(this.silence);
+    this.silence = window.setTimeout(() => {
+      if (this.waiting.size > 0) this.fail("unreachable");
+    }, SILENCE);
   }
 
   private fail(code: FailureCode): void {

@@ -30,6 +30,7 @@ export class ProgressBar {
     this.heard = undefined;
     this.place.hidden = true;
     if (this.bar !== null) this.bar.value = 0;
+    if (this.words !== null) this.words.textContent = "";
   }
 
   private readonly move = (now: number): void => {

@@ -61,7 +61,9 @@ export class SealedForm<T> {
       await this.client.ask("warm", {});
     } catch (error) {
       const told = toldOf(error);
-      if (told.code === "not_trusted" || told.code === "unsupported") this.fail(told);
+      if (told.code !== "not_trusted" && told.code !== "unsupported") return;
+      this.button.disabled = true;
+      showProblem(told, this.sealed.action);
     }
   }
 

@@ -15,14 +15,16 @@ const OPENING = 5_000; // milliseconds: some private windows never answer
 export async function openStore(): Promise<Store> {
   if (typeof indexedDB === "undefined") return new MemoryStore();
   try {
-    return new DatabaseStore(await opened());
+    const store = new DatabaseStore();
+    await store.trust();
+    return store;
   } catch {
     return new MemoryStore();
   }
 }
 
 class DatabaseStore implements Store {
-  constructor(private readonly database: IDBDatabase) {}
+  private database: Promise<IDBDatabase> | undefined;
 
   trust(): Promise<Trust | undefined> {
     return this.within("readonly", ORIGIN, async (store) => (await done(store.get(TRUST))) as Trust | undefined);
@@ -38,7 +40,8 @@ class DatabaseStore implements Store {
 
   find(identifier: string): Promise<DeviceRecord | undefined> {
     return this.within("readonly", ACCOUNTS, async (store) => {
-      return (await done(store.index(BY_IDENTIFIER).get(fold(identifier)))) as DeviceRecord | undefined;
+      const found: unknown = await done(store.index(BY_IDENTIFIER).get(fold(identifier)));
+      return isWhole(found) ? found : undefined;
     });
   }
 
@@ -65,7 +68,10 @@ class DatabaseStore implements Store {
     name: string,
     work: (store: IDBObjectStore) => Promise<T>,
   ): Promise<T> {
-    const transaction = this.database.transaction(name, mode, { durability: "strict" });
+    this.database ??= opened(() => {
+      this.database = undefined; // closed by the browser, as when its data are cleared: opened again when needed
+    });
+    const transaction = (await this.database).transaction(name, mode, { durability: "strict" });
     const ended = new Promise<void>((resolve, reject) => {
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(transaction.error ?? new Error("aborted"));
@@ -75,7 +81,13 @@ class DatabaseStore implements Store {
   }
 }
 
-function opened(): Promise<IDBDatabase> {
+/** A record that another version left, or that lost a part, is as good as none: this browser is enrolled anew. */
+function isWhole(found: unknown): found is DeviceRecord {
+  const { device, signing, messageSigning, wrapping } = (found ?? {}) as Partial<DeviceRecord>;
+  return typeof device === "string" && [signing, messageSigning, wrapping].every((key) => key instanceof CryptoKey);
+}
+
+function opened(onClose: () => void): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     setTimeout(() => reject(new Error("no answer")), OPENING);
     const request = indexedDB.open(NAME, VERSION);
@@ -86,9 +98,14 @@ function opened(): Promise<IDBDatabase> {
     };
     request.onerror = () => reject(request.error ?? new Error("refused"));
     request.onsuccess = () => {
+      const database = request.result;
+      database.onclose = onClose;
       // A page of a later version may want to change the form: it must not wait for this one.
-      request.result.onversionchange = () => request.result.close();
-      resolve(request.result);
+      database.onversionchange = () => {
+        database.close();
+        onClose();
+      };
+      resolve(database);
     };
   });
 }
