@@ -2,9 +2,12 @@
 
     python -m tools.make_sbom > dist/watchword-0.1.0.cdx.json
 
-It lists what `requirements/server.txt` locks for the system that runs it, with the hashes that an install checks.
+It lists what `requirements/server.txt` locks for the system that runs it, with the hashes that an install checks; and
+what `web/package-lock.json` locks of the packages that are inside the pages' scripts.
 """
 
+import base64
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -29,12 +32,13 @@ _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
 def main() -> int:
-    sys.stdout.write(sbom((ROOT / "requirements" / "server.txt").read_text()) + "\n")
+    installed, bundled = ROOT / "requirements/server.txt", ROOT / "web/package-lock.json"
+    sys.stdout.write(sbom(installed.read_text(), bundled.read_text()) + "\n")
     return 0
 
 
-def sbom(locked: str) -> str:
-    """The document for a locked list. The same list gives the same bytes: no time and no random name is in it."""
+def sbom(locked: str, web_locked: str) -> str:
+    """The document for two locked lists. The same lists give the same bytes: no time and no random name is in it."""
     subject = Component(
         name="watchword",
         version=__version__,
@@ -43,9 +47,9 @@ def sbom(locked: str) -> str:
         licenses=[LicenseExpression("Apache-2.0")],
         bom_ref="watchword",
     )
-    parts = list(components(locked))
+    parts = [*components(locked), *bundled_components(web_locked)]
     metadata = BomMetaData(component=subject)
-    bom = Bom(metadata=metadata, components=parts, serial_number=uuid5(NAMESPACE_URL, locked))
+    bom = Bom(metadata=metadata, components=parts, serial_number=uuid5(NAMESPACE_URL, locked + web_locked))
     metadata.timestamp = None  # type: ignore[assignment]  # optional in the standard; the library insists on now
     bom.register_dependency(subject, parts)
     return make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)
@@ -65,6 +69,26 @@ def components(locked: str) -> Iterator[Component]:
             purl=PackageURL("pypi", name=name, version=version),
             hashes=[HashType(alg=HashAlgorithm.SHA_256, content=each) for each in _HASH.findall(entry)],
             bom_ref=f"{name}@{version}",
+        )
+
+
+def bundled_components(web_locked: str) -> Iterator[Component]:
+    """What is inside the scripts of the pages; what only builds and tests them is left out."""
+    for path, about in json.loads(web_locked)["packages"].items():
+        if not path or about.get("dev") or about.get("optional"):
+            continue
+        scope, _, name = path.rpartition("node_modules/")[2].rpartition("/")
+        digest = base64.b64decode(about["integrity"].removeprefix("sha512-"))
+        purl = PackageURL("npm", namespace=scope or None, name=name, version=about["version"])
+        yield Component(
+            name=name,
+            group=scope or None,
+            version=about["version"],
+            type=ComponentType.LIBRARY,
+            purl=purl,
+            licenses=[LicenseExpression(about["license"])],
+            hashes=[HashType(alg=HashAlgorithm.SHA_512, content=digest.hex())],
+            bom_ref=str(purl),
         )
 
 

@@ -153,8 +153,9 @@ def test_an_app_that_verifies_tokens_installs_cryptography_alone(wheel: Path, tm
 
 
 def test_fault_N7_the_bill_of_materials_is_what_is_installed(programs: Path) -> None:
-    told = json.loads(sbom((ROOT / "requirements" / "server.txt").read_text()))
-    named = {(each["name"].replace("_", "-"), each["version"]) for each in told["components"]}
+    told = json.loads(sbom(*locked_lists()))
+    installs = [each for each in told["components"] if each["purl"].startswith("pkg:pypi/")]
+    named = {(each["name"].replace("_", "-"), each["version"]) for each in installs}
     freeze = [str(UV), "pip", "list", "--format", "json", "--python", str(programs / "python")]
     listed = json.loads(subprocess.run(freeze, check=True, capture_output=True, text=True).stdout)
     installed = {(each["name"], each["version"]) for each in listed}
@@ -163,8 +164,21 @@ def test_fault_N7_the_bill_of_materials_is_what_is_installed(programs: Path) -> 
     assert all(each["hashes"] for each in told["components"])
 
 
+def locked_lists() -> tuple[str, str]:
+    return (ROOT / "requirements/server.txt").read_text(), (ROOT / "web/package-lock.json").read_text()
+
+
+def test_fault_N7_the_bill_of_materials_names_what_is_inside_the_scripts() -> None:
+    told = json.loads(sbom(*locked_lists()))
+    bundled = [each for each in told["components"] if each["purl"].startswith("pkg:npm/")]
+    names = {"/".join(filter(None, (each.get("group"), each["name"]))) for each in bundled}
+    assert {"@hpke/core", "@hpke/hybridkem-x-wing", "hash-wasm", "mlkem"} <= names
+    assert not {"esbuild", "typescript", "axe-core"} & names
+    assert all(each["licenses"] and each["hashes"] for each in bundled)
+
+
 def test_the_bill_of_materials_is_the_same_each_time() -> None:
-    locked = (ROOT / "requirements" / "server.txt").read_text()
-    assert sbom(locked) == sbom(locked)
-    assert json.loads(sbom(locked))["specVersion"] == "1.6"
-    assert clean_environment()["PATH"] not in sbom(locked)
+    lists = locked_lists()
+    assert sbom(*lists) == sbom(*lists)
+    assert json.loads(sbom(*lists))["specVersion"] == "1.6"
+    assert clean_environment()["PATH"] not in sbom(*lists)
