@@ -1,5 +1,6 @@
 """The security headers of every answer: every route of the server, every error, every redirect, every refusal."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.kits.world import World, open_world
 
 from watchword.server.http.endpoint import METHODS
 from watchword.server.http.page_headers import PAGE_HEADERS, WORKER_HEADERS
-from watchword.server.pages.assets import Assets
+from watchword.server.pages.assets import STATIC, Assets
 
 ALWAYS = {
     "cross-origin-opener-policy": "same-origin",
@@ -85,13 +86,19 @@ async def test_every_answer_of_every_route_has_its_headers(world: World) -> None
 async def test_every_route_has_its_headers_for_who_is_signed_in(world: World) -> None:
     services = world.services
     browser = await open_browser(world, await sign_in(world, "anna"))
-    for route in [*services.routes, *services.page_routes]:
-        if route.method == "GET":
-            path = route.path.replace("{session}", browser.grant.session.id)
-            path = path.replace("/assets/{file}", Assets.load().url("site.css"))
-            answer = await world.call("GET", path, token=browser.grant.access_token, headers=browser.headers)
-            assert answer.status_code < 400, path
-            check(answer.headers, (path, answer.status_code))
+    paths = {each.path for each in [*services.routes, *services.page_routes] if each.method == "GET"}
+    built = Assets.load()
+    files = {built.url(name) for name in json.loads((STATIC / "manifest.json").read_text())}
+    for path in sorted(paths - {"/assets/{file}"} | files):
+        answer = await world.call("GET", path, token=browser.grant.access_token, headers=browser.headers)
+        assert answer.status_code < 400, path
+        check(answer.headers, (path, answer.status_code))
+        if path.startswith("/assets/"):
+            assert answer.headers["cache-control"] == "public, max-age=31536000, immutable", path
+            policy = (
+                WORKER_HEADERS["content-security-policy"] if path == built.url("worker.js") else FOR_PROGRAMS
+            )
+            assert answer.headers["content-security-policy"] == policy, path
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["alone", "behind a front"])

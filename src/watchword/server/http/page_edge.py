@@ -47,10 +47,7 @@ def find_misplaced(route: Route, request: Request, query: bytes) -> Iterator[str
 
 def is_for_people(place: Place | None, raw_path: bytes, headers: Headers) -> bool:
     """Whether the answer is for somebody to look at, and not for a program."""
-    if place is None:
-        if raw_path.lower().startswith(_NOT_FOR_PEOPLE):
-            return False
-    elif not place.page:
+    if (place is not None and not place.page) or raw_path.lower().startswith(_NOT_FOR_PEOPLE):
         return False
     return accepts_html(headers.get("accept"))
 
