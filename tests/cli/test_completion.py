@@ -25,7 +25,7 @@ def complete(tmp_path: Path, line: str) -> list[str]:
         env=clean_environment({"PATH": f"{PROGRAM.parent}:/usr/bin:/bin"}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.stderr == ""
     return done.stdout.split()

@@ -135,7 +135,7 @@ def test_deleting_asks_at_a_terminal_for_the_name(desk, typed, code):
     ) as process:
         os.close(theirs)
         os.write(ours, f"{typed}\n".encode())
-        out, errors = process.communicate(timeout=60)
+        out, errors = process.communicate(timeout=240)
     os.close(ours)
     assert process.returncode == code
     assert "username: eve" in out
@@ -193,7 +193,7 @@ def test_following_prints_what_comes_and_ends_with_ctrl_c(shell):
         good(shell.run("invite", "--json"))
         assert json.loads(process.stdout.readline())["seq"] == first["seq"] + 1
         process.send_signal(signal.SIGINT)
-        _rest, errors = process.communicate(timeout=30)
+        _rest, errors = process.communicate(timeout=240)
         assert process.returncode == 130
         assert "Traceback" not in errors
 
@@ -206,7 +206,7 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(shell):
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        _out, errors = process.communicate(timeout=60)
+        _out, errors = process.communicate(timeout=240)
     assert errors.split() in (["141"], ["0"])  # 0: all was written before the reader went
 
 

@@ -246,7 +246,7 @@ def test_a_password_that_nobody_can_be_asked_for_is_a_usage_error(resident: Shel
     command = [str(PROGRAM), "whoami", "--json"]
     done = subprocess.run(
         command, env=clean_environment(resident.environ), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        start_new_session=True, timeout=30,
+        start_new_session=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 2
     assert "--password-stdin" in json.loads(done.stderr)["error"]["detail"]
@@ -353,7 +353,7 @@ def test_output_on_a_full_disk_is_an_error_and_no_traceback(resident: Shell) -> 
             stdout=out,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=30,
+            timeout=240,
         )
     assert done.returncode not in {0, 1}
     assert "Traceback" not in done.stderr

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.slow
 def test_every_step_of_the_tour_does_what_it_says() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tools.tour"], cwd=ROOT, capture_output=True, text=True, timeout=110
+        [sys.executable, "-m", "tools.tour"], cwd=ROOT, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     assert "That was everything there is." in done.stdout

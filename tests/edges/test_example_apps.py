@@ -90,10 +90,10 @@ def everybody_else_is_refused(example: RunningExample) -> None:
 
 def test_an_example_says_what_is_wrong_with_its_settings(tmp_path: Path) -> None:
     environ = os.environ | {"WATCHWORD_CA": str(tmp_path / "absent.pem")}
-    done = subprocess.run([RUN, "flask"], env=environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([RUN, "flask"], env=environ, capture_output=True, text=True, timeout=240)
     assert (done.returncode, done.stdout) == (2, "")
     assert "absent.pem cannot be read. Start the server with `make run`" in done.stderr
-    done = subprocess.run([RUN, "nosuch"], env=environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([RUN, "nosuch"], env=environ, capture_output=True, text=True, timeout=240)
     assert (done.returncode, done.stdout) == (2, "")
     assert all(name in done.stderr for name in NAMES)
 
@@ -104,7 +104,7 @@ def test_an_app_does_not_start_with_a_root_that_cannot_be_read(tmp_path: Path) -
         "PYTHONPATH": str(ROOT / "examples/wsgi"),
     }
     done = subprocess.run(
-        [sys.executable, "-c", "import app"], env=environ, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", "import app"], env=environ, capture_output=True, text=True, timeout=240
     )
     assert done.returncode != 0
     assert "absent.pem cannot be read" in done.stderr

@@ -50,7 +50,7 @@ def test_the_grpc_example_knows_its_caller_and_refuses_everybody_else(
             assert told == ("UNAUTHENTICATED", b"unauthenticated"), what
         environ = example_environment(watchword_server, example.origin) | {"TOKEN": example.token(level=1)}
         done = subprocess.run(
-            [RUN, "grpc", "client.py", "Hello"], env=environ, capture_output=True, text=True, timeout=60
+            [RUN, "grpc", "client.py", "Hello"], env=environ, capture_output=True, text=True, timeout=240
         )
         assert (done.returncode, done.stderr) == (0, "")
         assert 'hello: "anna"' in done.stdout

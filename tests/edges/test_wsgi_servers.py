@@ -197,7 +197,7 @@ def test_a_fork_during_a_fetch_leaves_each_child_able_to_verify_fault_M17(server
     server.delay = 0.5
     done = subprocess.run(
         [sys.executable, "-c", FORKED, server.origin, AUDIENCE, now_token(server)],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert (done.stdout.strip(), done.stderr) == ("[0, 0, 0]", "")
     assert len(server.requests) > 1  # the parent's, and children's own
@@ -208,7 +208,7 @@ def test_a_fork_while_modules_are_loaded_leaves_none_half_loaded_fault_M17(serve
     program = SLOWLY_LOADED + FORKED.replace("while keys._flight is None", "while Flying()._flight is None")
     done = subprocess.run(
         [sys.executable, "-c", program, server.origin, AUDIENCE, now_token(server)],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert (done.stdout.strip(), done.stderr) == ("[0, 0, 0]", "")
 
@@ -230,7 +230,7 @@ def gunicorn(folder: Path, kind: str, **filled: str) -> Iterator[int]:
         yield port
     finally:
         running.terminate()
-        running.communicate(timeout=30)
+        running.communicate(timeout=240)
 
 
 @pytest.mark.parametrize(("kind", "warm"), [("sync", True), ("gthread", True), ("gthread", False)])

@@ -26,7 +26,7 @@ connection.close()
 def look_from_outside(path: Path) -> int:
     """The rows that a plain SQLite sees, in a process of its own that opens, reads and closes."""
     command = [sys.executable, "-c", FOREIGN, str(path)]
-    return int(subprocess.run(command, check=True, capture_output=True, timeout=30).stdout)
+    return int(subprocess.run(command, check=True, capture_output=True, timeout=240).stdout)
 
 
 def is_locked(path: Path) -> bool:

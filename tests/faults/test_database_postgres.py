@@ -5,7 +5,7 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,12 +18,12 @@ from tests.kits.postgres_proxy import Cut, Proxy, proxied
 from watchword.errors import ConflictError, InvalidConfigError, MalformedError, UnavailableError
 from watchword.server.db.postgres import connection, writer
 from watchword.server.db.unit import AuditedDatabase, Unit
-from watchword.testing.counts import count
+from watchword.testing.counts import count, soaking
 from watchword.testing.databases import PostgresServer, opened
 
 pytestmark = pytest.mark.anyio
-BOUND = 6.0
-"""Seconds within which every call is answered, whatever the server does."""
+BOUND = 6.0 if soaking() else 20.0
+"""Seconds within which every call is answered, whatever the server does; more where others use the machine."""
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter bounds where it is not the bound that is tested."""
     monkeypatch.setattr(writer, "_PATIENCE", 0.8)
     monkeypatch.setitem(connection.SETTINGS, "lock_timeout", "500")
+
+
+@pytest.fixture
+def patient_again(impatient: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:  # its end
+    """Called where it is to work again, however busy the machine is."""
+    return lambda: monkeypatch.setattr(writer, "_PATIENCE", 60.0)
 
 
 async def admin(server: PostgresServer) -> asyncpg.Connection:
@@ -136,9 +142,8 @@ async def test_fault_M12_a_connection_cut_in_the_commit_is_answered_truthfully(
         assert sequencer.durable == len(rows)
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_fault_M12_an_outcome_that_cannot_be_found_out_is_called_unknown(
-    postgres_server: PostgresServer, postgres_url: str
+    postgres_server: PostgresServer, postgres_url: str, patient_again: Callable[[], None]
 ) -> None:
     async with through_proxy(postgres_server, postgres_url) as (database, proxy):
         database.use_audit(Sequencer(0))
@@ -153,12 +158,14 @@ async def test_fault_M12_an_outcome_that_cannot_be_found_out_is_called_unknown(
         with pytest.raises(UnavailableError, match="unknown"):
             await asyncio.wait_for(waiting, BOUND)
         proxy.cut = Cut.NEVER
-        assert await answered(database, "later")  # found out meanwhile, and in order
+        patient_again()
+        await database.commit(put("later"))  # found out meanwhile, and in order
         assert await exists(postgres_url, "unknown")
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_fault_M12_no_connection_left_is_unavailable_and_recovers(own_server: PostgresServer) -> None:
+async def test_fault_M12_no_connection_left_is_unavailable_and_recovers(
+    own_server: PostgresServer, patient_again: Callable[[], None]
+) -> None:
     url = own_server.new()
     keeper = await admin(own_server)
     async with opened(url) as database:
@@ -177,7 +184,8 @@ async def test_fault_M12_no_connection_left_is_unavailable_and_recovers(own_serv
         assert not await answered(database, "none left")
         for connection in taken:
             await connection.close()
-        assert await answered(database, "after")
+        patient_again()
+        await database.commit(put("after"))
     await keeper.close()
 
 

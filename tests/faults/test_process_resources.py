@@ -174,7 +174,7 @@ def test_fault_M16_the_server_starts_in_512_megabytes_of_address_space(tmp_path:
             time.sleep(0.02)
         started = (data / "address").exists()
         process.terminate()
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=240)
     assert started, errors.decode()
     assert process.returncode == 0
 
@@ -189,7 +189,7 @@ def limit_threads(server: RunningServer, user: int, soft: str) -> None:
     """As that user: a container's root may not touch the limits of others' processes."""
     becoming = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
     command = [*becoming, "prlimit", f"--nproc={soft}", "--pid", str(server.pid)]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=240)
 
 
 def test_fault_M16_without_threads_slow_hashes_are_refused_and_come_back(folder: Path) -> None:
@@ -261,7 +261,7 @@ def test_fault_M16_without_randomness_nothing_is_made(tmp_path: Path) -> None:
     environ = environment(tmp_path / "data", ORIGIN)
     for good in (0, 1, 2, 5, 11, 23)[: count(4, 6)]:
         command = [sys.executable, "-c", FAILING_ENTROPY, str(good), "serve"]
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=240)
         assert done.returncode == 3, done
         assert "no random bytes" in done.stderr
         assert "Traceback" not in done.stderr

@@ -72,7 +72,7 @@ def until_answered(trace: Path, before: int, *, answers: int) -> list[tuple[str,
     raise AssertionError("the tracer saw too few answers")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_fault_M2_a_login_is_synced_before_it_is_answered(tmp_path: Path) -> None:
     strace, trace = require_tracing(tmp_path), tmp_path / "trace"
     data, entropy, person = tmp_path / "data", SystemEntropy(), Person(username="anna")

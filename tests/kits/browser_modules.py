@@ -11,7 +11,7 @@ from tests.kits.toolchains import WEB, web_packages
 from watchword.testing import components
 
 _VECTORS: Final = Path(__file__).parents[1] / "vectors"
-_LIMIT_SECONDS: Final = 120
+_LIMIT_SECONDS: Final = 240
 
 
 def run_modules(asked: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -86,5 +86,5 @@ class OtherCA:
     def _run(self, line: str, *more: str) -> None:
         program = components.require("openssl")
         subprocess.run(
-            [program, *line.split(), *more], cwd=self.folder, check=True, capture_output=True, timeout=60
+            [program, *line.split(), *more], cwd=self.folder, check=True, capture_output=True, timeout=240
         )

@@ -133,7 +133,7 @@ def real_server(data: Path, *, leak: bool = False) -> Iterator[Caller]:
             caller.close()
         finally:
             process.terminate()
-            _, errors = process.communicate(timeout=60)
+            _, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors.decode()[-2000:]
 
 

@@ -20,7 +20,7 @@ from typing import Final, Self
 
 from tests.kits.shown import matches, on_screen
 
-LIMIT_SECONDS: Final = 60.0
+LIMIT_SECONDS: Final = 120.0
 _STOP_SECONDS: Final = 30.0
 _PRESS_SECONDS: Final = 8.0
 _PATIENCE_SECONDS: Final = 1.0  # then look whether the shell is still there

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-_LIMIT_SECONDS = 30.0
+_LIMIT_SECONDS = 120.0
 _PRESSES = 3
 _PRESS_SECONDS = 8.0
 _CHUNK = 65536

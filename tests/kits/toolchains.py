@@ -5,6 +5,7 @@ import fcntl
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -25,7 +26,8 @@ _LEAST_NODE: Final = (
 _NPM_PATIENCE: Final = [
     "--no-audit",
     "--no-fund",
-    "--fetch-retries=1",
+    "--prefer-offline",
+    "--fetch-retries=4",
     "--fetch-timeout=20000",
     "--fetch-retry-mintimeout=500",
 ]
@@ -96,10 +98,19 @@ def _one_at_a_time(name: str) -> Iterator[None]:
 
 
 def _fetch(what: str, command: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None) -> None:
-    """Run what needs a registry: where it cannot be reached, the test is skipped, and that is told."""
-    done = _ran(command, folder, environ or {})
-    if done.returncode != 0:
-        components.lacking(what, f"{' '.join(command)}: {done.stderr.strip()[-400:]}")
+    """Run what needs a registry, thrice at most: where it cannot be reached, the test is skipped, and that is told.
+
+    A registry that is away is nobody's mistake, and no package of the system brings it back.
+    """
+    ends = time.monotonic() + _LIMIT_SECONDS
+    for attempt in range(1, 4):
+        done = _ran(command, folder, environ or {})
+        if done.returncode == 0:
+            return
+        if time.monotonic() > ends:
+            break
+        time.sleep(attempt)
+    components.lacking(what, f"{' '.join(command)}: {done.stderr.strip()[-400:]}", packaged=False)
 
 
 def _ran(

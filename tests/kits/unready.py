@@ -12,7 +12,7 @@ from tests.kits.process import PROGRAM, RunningServer, clean_environment
 
 from watchword.server.config import FIELDS
 
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = 240
 
 
 def environment(data: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -22,7 +22,7 @@ def test_a_formatter_reads_every_page_without_complaint() -> None:
     groff = str(components.require("groff"))
     pages = [str(path) for path in sorted(MAN.iterdir())]
     done = subprocess.run(
-        [groff, "-man", "-ww", "-z", "-Tutf8", *pages], capture_output=True, text=True, timeout=60
+        [groff, "-man", "-ww", "-z", "-Tutf8", *pages], capture_output=True, text=True, timeout=240
     )
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -1,6 +1,7 @@
 """The wheel, installed by itself into an environment of its own: nothing of the source tree is needed any more."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,7 +21,7 @@ BARE = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
 
 def build(folder: Path, target: str = "wheel") -> Path:
     command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=240)
     (built,) = folder.iterdir()
     return built
 
@@ -28,17 +29,27 @@ def build(folder: Path, target: str = "wheel") -> Path:
 def install(environment: Path, *arguments: str) -> Path:
     """Into an empty environment; gives the folder of its programs."""
     make = [str(UV), "--quiet", "venv", "--python", sys.executable, str(environment)]
-    subprocess.run(make, check=True, capture_output=True, timeout=60)
+    subprocess.run(make, check=True, capture_output=True, timeout=240)
     python = environment / "bin" / "python"
-    for command in (["install", "--no-deps", *arguments], ["check"]):
-        done = subprocess.run(
-            [str(UV), "--quiet", "--system-certs", "pip", command[0], "--python", str(python), *command[1:]],
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
+    done = run_pip(
+        python, "--offline", "install", "--no-deps", *arguments
+    )  # as `make env` left it in its cache
+    if done.returncode != 0:
+        done = run_pip(python, "--system-certs", "install", "--no-deps", *arguments)
+    assert done.returncode == 0, done.stderr
+    done = run_pip(python, "--offline", "check")
+    assert done.returncode == 0, done.stderr
     return python.parent
+
+
+def run_pip(python: Path, option: str, what: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(UV), "--quiet", option, "pip", what, "--python", str(python), *arguments],
+        env={**os.environ, "UV_HTTP_RETRIES": "8"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +79,7 @@ def add_wheel(folder: Path, wheel: Path) -> Path:
         str(python),
         str(wheel),
     ]
-    subprocess.run(add, check=True, capture_output=True, timeout=60)
+    subprocess.run(add, check=True, capture_output=True, timeout=240)
     return python.parent
 
 
@@ -82,7 +93,7 @@ def call(
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
 
 
@@ -125,7 +136,7 @@ def test_the_source_distribution_builds_the_same_wheel(wheel: Path, tmp_path: Pa
     subprocess.run(["tar", "-xzf", str(archive), "-C", str(tmp_path)], check=True)
     (tree,) = tmp_path.glob("watchword-*")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "again")]
-    subprocess.run(command, cwd=tree, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=tree, check=True, capture_output=True, timeout=240)
     (again,) = (tmp_path / "again").iterdir()
     names = zipfile.ZipFile(again).namelist()
     assert sorted(names) == sorted(zipfile.ZipFile(wheel).namelist())

@@ -164,6 +164,8 @@ def test_the_recorded_short_key_is_claimed() -> None:
 
 def test_another_language_opens_requests_and_answers() -> None:
     node = components.require("node")
-    run = subprocess.run([node, str(HERE / "open_exchanges.mjs")], capture_output=True, text=True, timeout=60)
+    run = subprocess.run(
+        [node, str(HERE / "open_exchanges.mjs")], capture_output=True, text=True, timeout=240
+    )
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout) == {"opened": 5, "refused": 7, "replies": 10}

@@ -123,7 +123,7 @@ def test_a_pages_own_script_is_a_few_kilobytes(page):
 
 def test_the_wheel_carries_the_whole_build(tmp_path):
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=240)
     (wheel,) = tmp_path.iterdir()
     place = "watchword/server/pages/static/"
     with zipfile.ZipFile(wheel) as opened:

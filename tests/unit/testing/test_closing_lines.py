@@ -62,7 +62,7 @@ def run(folder: Path, *arguments: str, **environ: str) -> tuple[int, list[str]]:
         env={**os.environ, "PYTHONPATH": str(ROOT), "WATCHWORD_SOAK": "", "WATCHWORD_STRICT": "", **environ},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
     )
     return done.returncode, done.stdout.splitlines()
 

@@ -53,7 +53,7 @@ def run(checkout: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=240,
     )
 
 

@@ -93,7 +93,7 @@ def test_fault_N7_an_install_with_one_hash_changed_fails(tmp_path: Path, install
              "--target", str(target), "-r", str(wanted)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
         )  # fmt: skip
         codes.append(
             (
