@@ -1,5 +1,4 @@
 import { Client } from "./client";
-import { deviceName } from "./device_name";
 import { facts, goOn, typed } from "./page";
 import { helpWithPasswords } from "./password_fields";
 import { SealedForm } from "./sealed_form";
@@ -17,7 +16,7 @@ new SealedForm(client, {
   check: async () => new Map(),
   send: (hear) => {
     const [identifier, password] = [typed("identifier"), typed("password")];
-    return client.ask("login", { identifier, password, deviceName: deviceName() }, hear);
+    return client.ask("login", { identifier, password, deviceName: facts.device }, hear);
   },
   done: () => goOn(facts.returnPath),
 });

@@ -5,6 +5,8 @@ export interface Facts {
   readonly worker: string;
   /** What the server calls itself. */
   readonly origin: string;
+  /** What this browser is called in the list of devices: "Firefox on Linux". */
+  readonly device: string;
   /** Where to go when all is done: a path of this server, which has checked it. */
   readonly returnPath: string;
 }

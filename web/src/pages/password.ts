@@ -1,6 +1,5 @@
 import { Client } from "./client";
-import { deviceName } from "./device_name";
-import { goOn, say, typed } from "./page";
+import { facts, goOn, say, typed } from "./page";
 import { helpWithPasswords } from "./password_fields";
 import { SealedForm } from "./sealed_form";
 
@@ -22,7 +21,7 @@ new SealedForm(client, {
   },
   send: (hear) => {
     const [identifier, current, next] = [typed("username"), typed("current"), typed("next")];
-    return client.ask("change", { identifier, current, next, deviceName: deviceName() }, hear);
+    return client.ask("change", { identifier, current, next, deviceName: facts.device }, hear);
   },
   done: () => goOn(CHANGED),
 });

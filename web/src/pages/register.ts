@@ -1,6 +1,5 @@
 import type { Verdict } from "../worker/messages";
 import { Client } from "./client";
-import { deviceName } from "./device_name";
 import { facts, goOn, input, say, typed } from "./page";
 import { helpWithPasswords } from "./password_fields";
 import { showFieldError } from "./problem";
@@ -45,7 +44,7 @@ new SealedForm(client, {
         displayName: typed("display_name"),
         invitation: typed("invitation"),
         password: typed("password"),
-        deviceName: deviceName(),
+        deviceName: facts.device,
       },
       hear,
     ),

@@ -99,3 +99,10 @@ def describe_browser(user_agent: str, form: str = "{browser} on {system}") -> st
     if browser and found.system:
         return form.replace("{browser}", browser).replace("{system}", found.system)
     return browser or found.system
+
+
+def name_device(user_agent: str) -> str:
+    """What a browser is called as a device, as in “Firefox on Linux”: without a version, which changes under it."""
+    found = parse_browser(user_agent)
+    name = found.name or "Browser"
+    return f"{name} on {found.system}" if found.system else name

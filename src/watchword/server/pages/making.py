@@ -10,6 +10,7 @@ from watchword.server.http.endpoint import Request
 from watchword.server.http.problem import KINDS
 from watchword.server.http.reply import Reply
 from watchword.server.pages.assets import Assets
+from watchword.server.pages.browsers import name_device
 from watchword.server.pages.catalogue import Texts, texts_of
 from watchword.server.pages.environment import render
 from watchword.server.pages.languages import choose_language
@@ -44,6 +45,8 @@ class PageMaker:
         """The template of `page`. `facts` among the values go to its script."""
         texts = texts_for(request)
         facts: Mapping[str, Any] | None = values.pop("facts", None)
+        if facts is not None:
+            facts = {**facts, "device": name_device(request.context.user_agent)}
         text = render(
             f"{page}.html",
             texts,

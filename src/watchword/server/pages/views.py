@@ -8,7 +8,7 @@ from watchword.core.clock import Instant
 from watchword.core.ids import SessionId
 from watchword.server.accounts.model import Account
 from watchword.server.activity.model import Activity, ActivityKind
-from watchword.server.pages.browsers import describe_browser, parse_browser
+from watchword.server.pages.browsers import describe_browser, name_device, parse_browser
 from watchword.server.pages.catalogue import Texts
 from watchword.server.sessions.model import Session
 
@@ -64,7 +64,7 @@ class SessionView:
     name: str
     """Of the device; "" where nobody gave one and the browser is not known."""
     browser: str
-    """"" where `name` says it already."""
+    """"" where `name` says it already, as the names do that pages give."""
     icon: str
     address: str
     began_at: Instant
@@ -74,11 +74,12 @@ class SessionView:
     @classmethod
     def of(cls, session: Session, current: SessionId, texts: Texts) -> "SessionView":
         browser = _browser(session.user_agent, texts)
-        name = session.device_name or browser
+        named = session.device_name not in {"", name_device(session.user_agent)}
+        name = session.device_name if named else browser or session.device_name
         return cls(
             id=str(session.id),
             name=name,
-            browser="" if browser == name else browser,
+            browser=browser if named else "",
             icon=_icon_of(session.user_agent),
             address=session.address,
             began_at=session.created_at,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchword.client.line import USER_AGENT
-from watchword.server.pages.browsers import Browser, describe_browser, parse_browser
+from watchword.server.pages.browsers import Browser, describe_browser, name_device, parse_browser
 
 _WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 _APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
@@ -107,3 +107,15 @@ def test_a_long_text_costs_no_more_than_a_short_one() -> None:
 def test_the_sentence_is_the_readers() -> None:
     chrome = f"{_LINUX} Chrome/138.0.0.0 Safari/537.36"
     assert describe_browser(chrome, "{browser} unter {system}") == "Chrome 138 unter Linux"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "name"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0", "Firefox on Linux"),
+        ("something else", "Browser"),
+        ("", "Browser"),
+    ],
+)
+def test_a_device_is_named_without_a_version(user_agent: str, name: str) -> None:
+    assert name_device(user_agent) == name
