@@ -19,7 +19,13 @@ import { proveDevice } from "../src/protocol/device_proof";
 import { type Purpose, openReply, sealEnvelope } from "../src/protocol/envelope";
 import { verifyKeyDocument } from "../src/protocol/key_document";
 import type { LoginKind, LoginSplit } from "../src/protocol/messages";
-import { formatRecoveryKey, isEndingOf, newRecoveryKey, parseRecoveryKey, recoverySecret } from "../src/protocol/recovery";
+import {
+  formatRecoveryKey,
+  isEndingOf,
+  newRecoveryKey,
+  parseRecoveryKey,
+  recoverySecret,
+} from "../src/protocol/recovery";
 import { FLOOR, SALT_SIZE, split } from "../src/protocol/split";
 import type { JsonObject } from "../src/strict_json";
 import type { Checks } from "./checks";

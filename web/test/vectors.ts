@@ -180,7 +180,8 @@ async function checkKeyDocument(checks: Checks, vectors: Vectors): Promise<void>
   });
   for (const entry of vectors.good) {
     const found = await verifyKeyDocument(entry.document, known(entry));
-    checks.same("key document", entry.what, [found.number, hex(found.fingerprint)], [entry.payload.number, vectors.pin]);
+    const root = [found.number, hex(found.fingerprint)];
+    checks.same("key document", entry.what, root, [entry.payload.number, vectors.pin]);
     const [{ kid, public: key }] = hybrid(entry.payload.sealing);
     checks.same("key document", "sealing key", [found.sealing.kid, b64u(found.sealing.public)], [kid, key]);
   }
@@ -190,7 +191,8 @@ async function checkKeyDocument(checks: Checks, vectors: Vectors): Promise<void>
   }
   const [{ document }] = vectors.good;
   const elsewhere = { ...known({}), issuer: "https://other.example" };
-  await checks.refused("key document", "of another server", "key-document/issuer", () => verifyKeyDocument(document, elsewhere));
+  const verifying = () => verifyKeyDocument(document, elsewhere);
+  await checks.refused("key document", "of another server", "key-document/issuer", verifying);
   const { pinned: _, ...first } = known({});
   const unpinned = await verifyKeyDocument(document, first);
   checks.same("key document", "first use", hex(unpinned.fingerprint), vectors.pin);

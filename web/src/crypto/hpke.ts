@@ -1,6 +1,6 @@
 /**
- * HPKE (RFC 9180), base mode, single shot, with MLKEM768-X25519 (KEM 0x647A, X-Wing), HKDF-SHA256 and AES-256-GCM.
- * A sealed thing is `enc ‖ ciphertext ‖ tag`; what must be bound is `info`, and there is no associated data besides.
+ * HPKE (RFC 9180), base mode, single shot, with MLKEM768-X25519 (KEM 0x647A, X-Wing), HKDF-SHA256 and
+ * AES-256-GCM. A sealed thing is `enc ‖ ciphertext ‖ tag`; what must be bound is `info`, and there is no associated data besides.
  */
 
 import { Aes256Gcm, CipherSuite, HkdfSha256 } from "@hpke/core";

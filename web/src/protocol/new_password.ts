@@ -41,7 +41,8 @@ async function weakness(prepared: string, about: About): Promise<PasswordReason 
 /** A short text repeated is as easy to guess as the short text; a last repetition may be cut off. */
 function isRepeated(folded: readonly string[]): boolean {
   const longest = Math.min(LONGEST_REPEATED, Math.floor(folded.length / 2));
-  const repeats = (period: number) => folded.every((character, place) => place < period || character === folded[place - period]);
+  const repeats = (period: number) =>
+    folded.every((character, place) => place < period || character === folded[place - period]);
   return Array.from({ length: longest }, (_, place) => place + 1).some(repeats);
 }
 
