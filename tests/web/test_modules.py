@@ -21,7 +21,7 @@ LEAST = {
     "jwe": 21,
     "split": 13,
     "exchanges": 68,
-    "key document": 87,
+    "key document": 91,
     "python's": 14,
     "chest": 14,
     "recovery key": 24,

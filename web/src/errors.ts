@@ -23,7 +23,11 @@ export type Step =
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 
-  constructor(readonly step: Step) {
+  /** `byTime`: all was well but the time, so that a clock may be wrong. */
+  constructor(
+    readonly step: Step,
+    readonly byTime = false,
+  ) {
     super(step);
   }
 }

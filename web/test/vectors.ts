@@ -117,6 +117,7 @@ async function checkSplit(checks: Checks, vectors: Vectors): Promise<void> {
   await checks.refused("split", "a long password", "stretch", () => split(new Uint8Array(4097), SALT, good));
 }
 
+const YEAR = 365 * 86_400_000;
 const SALT = new Uint8Array(16);
 
 async function checkExchanges(checks: Checks, vectors: Vectors): Promise<void> {
@@ -193,6 +194,14 @@ async function checkKeyDocument(checks: Checks, vectors: Vectors): Promise<void>
   const elsewhere = { ...known({}), issuer: "https://other.example" };
   const verifying = () => verifyKeyDocument(document, elsewhere);
   await checks.refused("key document", "of another server", "key-document/issuer", verifying);
+  const wrongClocks = [vectors.now + YEAR, vectors.now - YEAR, vectors.now + 30 * YEAR];
+  for (const now of wrongClocks) {
+    const error = await verifyKeyDocument(document, { ...known({}), now }).catch((error) => error);
+    checks.same("key document", `at ${now}`, error.byTime, true);
+  }
+  const stranger = { ...known({}), pinned: new Uint8Array(32) };
+  const error = await verifyKeyDocument(document, stranger).catch((error) => error);
+  checks.same("key document", "another root is no matter of time", error.byTime, false);
   const { pinned: _, ...first } = known({});
   const unpinned = await verifyKeyDocument(document, first);
   checks.same("key document", "first use", hex(unpinned.fingerprint), vectors.pin);

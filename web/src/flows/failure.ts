@@ -18,6 +18,7 @@ export type FailureCode =
   | "internal"
   | "unreachable"
   | "not_trusted"
+  | "clock"
   | "unsupported";
 
 export interface FailureDetails {
@@ -47,6 +48,7 @@ export class Failure extends Error {
 /** What to tell of anything that was thrown: never its text, which may hold what somebody typed. */
 export function told(error: unknown): Told {
   if (error instanceof Failure) return { code: error.code, ...error.details };
+  if (error instanceof ProtocolError && error.byTime) return { code: "clock" };
   if (error instanceof ProtocolError && error.step.startsWith("key-document")) return { code: "not_trusted" };
   return { code: "internal" };
 }

@@ -78,16 +78,16 @@ export async function verifyKeyDocument(document: string, known: Known): Promise
 
 type Numbered = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | "issuer" | "sealing";
 
-function refuse(number: Numbered): never {
-  throw new ProtocolError(`key-document/${number}` satisfies Step);
+function refuse(number: Numbered, byTime = false): never {
+  throw new ProtocolError(`key-document/${number}` satisfies Step, byTime);
 }
 
 /** Run a step: whatever is thrown inside is its refusal. */
 async function step<T>(number: Numbered, run: () => T | Promise<T>): Promise<T> {
   try {
     return await run();
-  } catch {
-    return refuse(number);
+  } catch (error) {
+    return refuse(number, error instanceof ProtocolError && error.byTime);
   }
 }
 
@@ -123,7 +123,7 @@ async function checkSigner(signer: Certificate, root: Certificate, now: number):
 }
 
 function checkTime(startsAt: number, endsAt: number, now: number, number: Numbered): void {
-  if (!(startsAt - SKEW <= now && now < endsAt + SKEW)) refuse(number);
+  if (!(startsAt - SKEW <= now && now < endsAt + SKEW)) refuse(number, true);
 }
 
 const sealingKey = object({

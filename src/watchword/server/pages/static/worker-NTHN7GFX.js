@@ -1,5 +1,5 @@
 /* Licences of what is inside: /assets/licences-66a2606e70ee9e48.txt */
-import{a as y}from"/assets/worker-DJ67CCYT.js";import{c as p,p as w,q as d,r as i,s as h,t as m,u as f,y as c}from"/assets/worker-7QXZPJLJ.js";var k=`
+import{a as y}from"/assets/worker-YO6NTTD7.js";import{c as p,p as w,q as d,r as i,s as h,t as m,u as f,y as c}from"/assets/worker-P2N7WLD4.js";var k=`
 x 2m 1t n 1 v 1 1m 2 b 2 8 1 1h 1 1w 9 10 3 58 9 9 4 c q 1 1 1 h 1s 2 1 2 a 1 10 2 2 3 3 1 1 6 1 1 3 1 1 1 k
 1 19 7 p 3 1 3 2 1 3s 1 5 2 4m 1 12 2 1 6 13 1 1 8 19 1 1 1 2 1 2 1 1 8 r 4 4 t b 5 w 1 v e 7 4 2j 1 8 2 a 1
 6 a 6 g 1n 2 2t e 1i 7 1 2 1a i s 4 b 5 o 1 6 9 22 1 39 8 4 2 a 1 j 1 8 2 2 2 m 1 7 1 1 3 4 2 9 2 2 2 4 8 1

@@ -1,5 +1,5 @@
 /* Licences of what is inside: /assets/licences-66a2606e70ee9e48.txt */
-import{r as n,s as t,t as o}from"/assets/worker-7QXZPJLJ.js";var r=`
+import{r as n,s as t,t as o}from"/assets/worker-P2N7WLD4.js";var r=`
 51:1:lj an:1:-7g n9:1:38 qq:1:1 r4:1:-u r5:1:-p r9:1:-f ra:1:-m s0:1:-1i s1:1:-1c s5:1:-1s 3vk:2e:0 3y0:6:-8
 5mo:1:-4su 5mp:1:-4st 5mq:1:-4sk 5mr:2:-4si 5mt:1:-4sj 5mu:1:-4sc 5mv:1:-4ro 5mw:1:r7n 61n:1:-1m 69q:1:-5j9
 xv4:28:-tzk`,l=`
