@@ -1,10 +1,13 @@
 """Fixtures for every test: real databases. `database` and `database_location` run a test on both engines."""
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from tests.kits.log_state import logs_as_they_were
 from tests.kits.network import no_network
 
+from watchword.middleware import waiting
 from watchword.testing.databases import (
     anyio_backend,
     database,
@@ -20,6 +23,15 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 """Read when gRPC is imported. Its handlers for forks end one in twenty of the processes that are forked while it works,
 before they have become the program that they were to be."""
 
+
+@pytest.fixture(autouse=True, scope="session")
+def patient_middleware() -> Iterator[None]:
+    """How briefly a request waits for keys is looked at by tests that say so; elsewhere a busy machine may be slow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waiting, "WAIT", 60.0)
+        yield
+
+
 pytest_plugins = ["tests.kits.report", "watchword.testing.pytest"]
 
 __all__ = [
@@ -28,6 +40,7 @@ __all__ = [
     "database_location",
     "logs_as_they_were",
     "no_network",
+    "patient_middleware",
     "postgres_database",
     "postgres_server",
     "postgres_url",

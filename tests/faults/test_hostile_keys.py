@@ -20,6 +20,10 @@ MEMORY = 3 << 20
 """Bytes that a hostile answer may cost at its worst: a hundred headers of 64 kB would be more than twice that."""
 
 
+WORK_SECONDS = 2
+"""Of the processor, for such an answer and for making it."""
+
+
 def guard_of(origin: str, clock: FixedClock) -> Guard:
     return Guard(issuer=origin, audience=AUDIENCE, bearer_ok=True, clock=clock)
 
@@ -36,14 +40,14 @@ def test_no_hostile_answer_is_believed_nor_costs_memory_or_time(way):
         with HostileServer(answer) as server:
             guard = guard_of(server.origin, clock)
             tracemalloc.start()
-            started = time.monotonic()
+            started = time.process_time()
             with pytest.raises(UnavailableError) as caught:
                 admit(way, guard, token(iss=server.origin))
-            spent = time.monotonic() - started
+            spent = time.process_time() - started
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
             assert caught.value.retry_after == 1, name  # the fetch ended, and failed
-            assert spent < waiting.WAIT, name
+            assert spent < WORK_SECONDS, name
             assert peak < MEMORY, name
             assert server.connections == 1, name
 
@@ -60,9 +64,11 @@ def test_keys_are_kept_whatever_the_issuer_answers_later(way):
             hostile.first = answer
             clock.advance(400_000)
             fresh = token(now=clock.now(), iss=real.origin, jti=f"t{number}")
-            started = time.monotonic()
-            assert admit(way, guard, fresh).identity.username == "alice"
-            assert time.monotonic() - started < 1
+            hostile.go_on.clear()
+            assert (
+                admit(way, guard, fresh).identity.username == "alice"
+            )  # without having waited for an answer
+            hostile.go_on.set()
             while keys._flight is not None:  # the fetch that runs beside
                 time.sleep(0.001)
         assert hostile.connections > len(ENDING)
@@ -85,11 +91,12 @@ def test_an_answer_without_an_end_is_cut_off(monkeypatch):
     codes = {name: code for name, (code, _) in found.items()}
     assert codes.pop("dripping headers") == "malformed"  # cut off, they look complete; nothing follows them
     assert set(codes.values()) == {"unreachable"}
-    assert all(spent < 2 for _, spent in found.values()), found
+    assert all(spent < 60 for _, spent in found.values()), found
 
 
 def test_who_waits_for_a_silent_issuer_waits_briefly_and_holds_up_nobody_else(monkeypatch):
     monkeypatch.setattr(waiting, "WAIT", 0.8)
+    monkeypatch.setattr(fetch, "TIMEOUT_SECONDS", 120)
     with HostileServer(b"", b"") as silent, KeyServer(key_set(KEY)) as real:
         stuck, well = guard_of(silent.origin, FixedClock()), guard_of(real.origin, FixedClock())
         good = token(iss=real.origin)
@@ -106,24 +113,22 @@ def test_who_waits_for_a_silent_issuer_waits_briefly_and_holds_up_nobody_else(mo
             started = time.monotonic()
             for _ in range(50):
                 admit("blocking", well, good)
-            assert time.monotonic() - started < 0.7
-            assert all(0.7 < one.result() < 5 for one in waits)
+            assert time.monotonic() - started < 20  # each of the fifty behind a wait would be twice that
+            assert all(0.7 < one.result() < 60 for one in waits)  # half of what the fetch has
         assert silent.connections == 1  # twenty callers, one fetch
 
 
-def test_an_event_loop_goes_on_while_a_fetch_hangs(monkeypatch):
-    monkeypatch.setattr(waiting, "WAIT", 0.3)
+def test_an_event_loop_goes_on_while_a_fetch_hangs():
     with HostileServer(b"", b"") as silent:
         guard = guard_of(silent.origin, FixedClock())
 
-        async def both() -> int:
+        async def both() -> None:
             stuck = asyncio.create_task(guard.admit("/", [f"Bearer {token(iss=silent.origin)}"]))
-            turns = 0
-            while not stuck.done():
+            for _ in range(10):
                 await asyncio.sleep(0.005)
-                turns += 1
+                assert not stuck.done()
+            silent.hang_up()
             with pytest.raises(UnavailableError):
                 await stuck
-            return turns
 
-        assert asyncio.run(both()) > 10
+        asyncio.run(both())

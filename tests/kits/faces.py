@@ -205,9 +205,9 @@ def ask_grpc(port: int, kind: str, metadata: list[tuple[str, str]], path: str | 
         sent = iter([b"x"]) if kind.startswith("stream") else b"x"
         try:
             if kind.endswith("stream"):
-                body = b"".join(method(sent, metadata=metadata, timeout=10))
+                body = b"".join(method(sent, metadata=metadata, timeout=60))
             else:
-                body = method(sent, metadata=metadata, timeout=10)
+                body = method(sent, metadata=metadata, timeout=60)
         except grpc.RpcError as error:
             return _refused(error)
         return Seen(200, None, None, body)

@@ -88,6 +88,9 @@ class HostileServer:
     def __init__(self, first: bytes, more: bytes | None = None) -> None:
         self.first, self.more = first, more
         self.connections = 0
+        self.go_on = threading.Event()
+        """While it is not set, nobody gets an answer."""
+        self.go_on.set()
         self._over = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._threads: list[threading.Thread] = []
@@ -97,8 +100,13 @@ class HostileServer:
         self._start(self._accept)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def hang_up(self) -> None:
+        """End what has no end."""
+        self.go_on.set()
         self._over.set()
+
+    def __exit__(self, *_: object) -> None:
+        self.hang_up()
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         for thread in self._threads:
@@ -122,6 +130,7 @@ class HostileServer:
     def _serve(self, peer: socket.socket) -> None:
         with peer, contextlib.suppress(OSError):  # whoever asked may have heard enough
             peer.recv(4096)
+            self.go_on.wait(60)
             peer.sendall(self.first)
             while self.more is not None and not self._over.wait(0.02):
                 if self.more:

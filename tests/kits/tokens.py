@@ -89,6 +89,9 @@ class KeyServer:
         self.headers: dict[str, str] = {"Cache-Control": "max-age=300"}
         self.etag: str | None = None
         self.delay = 0.0
+        self.gate = threading.Event()
+        """While it is not set, nobody gets an answer."""
+        self.gate.set()
         self.drip = False
         self.requests: list[str] = []
         self.conditional: list[str | None] = []
@@ -117,6 +120,7 @@ class KeyServer:
 
     def stop(self) -> None:
         """Take it down; connections are refused from here on."""
+        self.gate.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -129,6 +133,7 @@ class KeyServer:
                 outer.requests.append(self.path)
                 outer.conditional.append(self.headers.get("If-None-Match"))
                 time.sleep(outer.delay)
+                outer.gate.wait(60)
                 fresh = outer.etag is not None and self.headers.get("If-None-Match") == outer.etag
                 self.send_response(304 if fresh else outer.status)
                 for name, value in outer.headers.items():

@@ -21,7 +21,16 @@ from watchword.errors import (
     UnavailableError,
     UnreachableError,
 )
-from watchword.middleware.fetch import MAX_SIZE, Fetched, Source, _hang_up, check_origin, key_pin
+from watchword.middleware import waiting
+from watchword.middleware.fetch import (
+    MAX_SIZE,
+    TIMEOUT_SECONDS,
+    Fetched,
+    Source,
+    _hang_up,
+    check_origin,
+    key_pin,
+)
 from watchword.middleware.keys import (
     DEFAULT_AGE,
     GRACE,
@@ -37,6 +46,7 @@ from watchword.protocol.tokens import Step, TokenError
 from watchword.testing import FixedClock
 from watchword.testing.counts import count
 
+SHIPPED_WAIT = waiting.WAIT
 OTHER = TokenSigningKey.generate()
 pytestmark = pytest.mark.anyio
 
@@ -84,10 +94,10 @@ async def test_keys_are_kept_for_their_max_age_then_renewed_beside_the_requests(
     assert cache.current(KEY.kid) is first
     clock.advance(1)
     assert cache.current(KEY.kid) is None
-    server.delay = 0.2
-    started = time.monotonic()
-    assert await cache.find(KEY.kid) is first
-    assert time.monotonic() - started < 0.15
+    server.gate.clear()
+    assert await cache.find(KEY.kid) is first  # and waits for nothing: no answer has come
+    assert cache._flight is not None
+    server.gate.set()
     await landed(cache)
     assert len(server.requests) == 2
     assert cache.current(KEY.kid) is first  # an unchanged key stays the same object
@@ -223,23 +233,27 @@ async def test_a_server_that_was_never_reached_is_unavailable_and_asked_with_gro
         assert (await cache.find(KEY.kid)).kid == KEY.kid
 
 
-async def test_a_hanging_server_holds_a_request_for_two_seconds_at_most(server, clock):
-    server.delay = 3
+async def test_a_hanging_server_holds_a_request_for_two_seconds_at_most(server, clock, monkeypatch):
+    monkeypatch.setattr(waiting, "WAIT", SHIPPED_WAIT)
+    server.gate.clear()
     cache = cache_of(server, clock)
     started = time.monotonic()
     with pytest.raises(UnavailableError):
         await cache.find(KEY.kid)
-    assert 1.9 < time.monotonic() - started < 2.8
+    assert 1.9 < time.monotonic() - started < TIMEOUT_SECONDS - 0.5  # when the fetch itself is given up
+    assert cache._flight is not None
     assert len(server.requests) == 1
+    assert SHIPPED_WAIT == 2
 
 
 async def test_one_caller_that_gives_up_takes_nothing_from_the_others(server, clock):
-    server.delay = 0.2
+    server.gate.clear()
     cache = cache_of(server, clock)
     impatient = asyncio.create_task(cache.find(KEY.kid))
     patient = asyncio.create_task(cache.find(KEY.kid))
     await asyncio.sleep(0.05)
     impatient.cancel()
+    server.gate.set()
     assert (await patient).kid == KEY.kid
     assert impatient.cancelled()
     assert len(server.requests) == 1
@@ -325,11 +339,11 @@ def test_only_200_is_an_answer(server, status):
 def test_a_server_that_drips_is_hung_up_on(tmp_path: Path, tls):
     root, certificate = make_authority(tmp_path)
     with KeyServer(key_set(KEY), cert_file=certificate if tls else None) as server:
-        server.drip = True
+        server.drip = True  # all of it takes a tenth of a second for each byte
         started = time.monotonic()
         with pytest.raises(UnreachableError):
             Source(issuer=server.origin, ca_file=str(root)).fetch()
-        assert 4.5 < time.monotonic() - started < 8
+        assert 4.5 < time.monotonic() - started < len(server.body) / 10 - 1
 
 
 def test_hanging_up_keeps_the_tls_state_so_that_nothing_unverified_is_read(tmp_path: Path):
