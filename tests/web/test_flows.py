@@ -91,7 +91,19 @@ def test_failures_are_alike_and_carry_the_id_of_the_request(told):
     assert told["keptAfterWrong"] is True
 
 
-def test_a_browser_that_the_server_does_not_know_any_more_is_enrolled_anew(told):
+def test_a_wrong_password_is_refused_once(told):
+    """On a browser that is known, too: the audit trail and the person's own list count what they did."""
+    refused = [
+        line["reason"]
+        for line in map(json.loads, told["log"].splitlines())
+        if line.get("route") == "/api/login" and line.get("code") == "refused"
+    ]
+    assert refused[0] == "wrong_secret"
+    assert refused[1:3] == ["unknown_name", "unknown_device"]
+
+
+def test_a_browser_that_the_server_has_forgotten_is_enrolled_anew_the_second_time(told):
+    assert told["doubted"] == REFUSED
     assert told["enrolledAnew"] is True
 
 

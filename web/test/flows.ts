@@ -70,12 +70,15 @@ found["known"] = await logInWith(context(store), { identifier: " ada", password,
 found["progress"] = heard.map(({ progress, part, until }) => [progress, part, until]);
 found["sameDevice"] = (await record(store, "ada")).device === first.device;
 found["wrong"] = await failure(logInWith(context(store), { identifier: "ada", password: `${password}!`, deviceName }));
-found["keptAfterWrong"] = (await record(store, "ada")).device === first.device;
+const doubted = await record(store, "ada");
+found["keptAfterWrong"] = doubted.device === first.device && doubted.doubted;
 found["unknown"] = await failure(logInWith(context(store), { identifier: "nobody", password, deviceName }));
 
 // A server that has forgotten the device: here, a record that names another.
 await store.keep({ ...first, device: "dev_00000000000000000000000000" });
-await logInWith(context(store), { identifier: "ada@example.org", password, deviceName });
+const byAddress = { identifier: "ada@example.org", password, deviceName };
+found["doubted"] = await failure(logInWith(context(store), byAddress));
+await logInWith(context(store), byAddress);
 const anew = await record(store, "ada");
 found["enrolledAnew"] = anew.device !== first.device && anew.device !== "dev_00000000000000000000000000";
 

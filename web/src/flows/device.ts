@@ -51,6 +51,7 @@ export async function keepNew(
     messageSigning: device.messageSigning.privateKey,
     wrapping,
     sealingSeed,
+    doubted: false,
     ...(await underWrapping(context, account.id, wrapping, answer.grant)),
   });
 }
@@ -64,7 +65,7 @@ export async function keepGrant(
   grant: SessionGrant,
 ): Promise<void> {
   const given = await underWrapping(context, record.account, record.wrapping, grant);
-  await keep(context, { ...record, identifiers: identifiersOf(account, typed), ...given });
+  await keep(context, { ...record, identifiers: identifiersOf(account, typed), ...given, doubted: false });
 }
 
 /** Keep the key of this device under a new password. */
@@ -76,6 +77,11 @@ export async function keepClientKey(
 ): Promise<void> {
   const bound: Bound = { origin: context.server.origin, account: record.account, what: "client-key" };
   await keep(context, { ...record, clientKey: await wrap(record.wrapping, clientKey, bound), seedVersion });
+}
+
+/** Remember, or forget, that a login on this device was refused. */
+export async function keepDoubt(context: Context, record: DeviceRecord, doubted: boolean): Promise<void> {
+  await keep(context, { ...record, doubted });
 }
 
 export function proverOf({ signing, device }: DeviceRecord): Prover {

@@ -13,7 +13,7 @@ import {
 import type { Split } from "../protocol/split";
 import type { DeviceRecord } from "../store/records";
 import type { Context } from "./context";
-import { keepGrant, keepNew, newDevice, proverOf, publicKeys } from "./device";
+import { keepDoubt, keepGrant, keepNew, newDevice, proverOf, publicKeys } from "./device";
 import { type Prover, begin, beginningAgain, exchange } from "./exchange";
 import { Failure, isFailure } from "./failure";
 import { accept, toServer } from "./keys";
@@ -45,32 +45,38 @@ export interface SignedIn {
 /** Sign `person` in, on the device that this browser is, or as a new one. Rejects with `refused`, among others. */
 export async function signIn(context: Context, person: Person): Promise<SignedIn> {
   const record = await context.store.find(person.identifier);
-  const known = record && (await onKnownDevice(context, person, record));
-  return known ?? asNewDevice(context, person);
+  if (record === undefined) return asNewDevice(context, person);
+  try {
+    return await onKnownDevice(context, person, record);
+  } catch (error) {
+    if (!isFailure(error, "refused")) throw error;
+    return startOver(context, person, record, error);
+  }
 }
 
 /**
- * The login of a device that was enrolled here; undefined where it was refused. A refusal never says why: the password
- * may be wrong, or the server has forgotten the device. Whoever asks again without the device learns which; it costs no
- * second stretch, since a name has one salt.
+ * A refusal never says why: the password may be wrong, or the server has forgotten the device, as after a restored
+ * backup. Whoever asks again without the device learns which. That is done when it is refused twice running: else each
+ * slip of the fingers would stand twice in the audit trail, and in the person's own list. It costs no second stretch.
  */
-async function onKnownDevice(
+async function startOver(
   context: Context,
   person: Person,
   record: DeviceRecord,
-): Promise<SignedIn | undefined> {
+  refusal: Failure,
+): Promise<SignedIn> {
+  await keepDoubt(context, record, !record.doubted);
+  if (!record.doubted) throw refusal;
+  return asNewDevice(context, person);
+}
+
+async function onKnownDevice(context: Context, person: Person, record: DeviceRecord): Promise<SignedIn> {
   context.way.plan("keys", "begin", "stretch", "send");
-  let found: LoggedIn;
-  try {
-    found = await logIn(context, person, proverOf(record));
-  } catch (error) {
-    if (isFailure(error, "refused")) return undefined;
-    throw error;
-  }
-  const { account, chest, grant } = found.answer;
+  const { answer, halves } = await logIn(context, person, proverOf(record));
+  const { account, chest, grant } = answer;
   if (grant === undefined) throw new Failure("internal");
   await keepGrant(context, record, account, person.identifier, grant);
-  return { account, chest, halves: found.halves, grant };
+  return { account, chest, halves, grant };
 }
 
 async function asNewDevice(context: Context, person: Person): Promise<SignedIn> {

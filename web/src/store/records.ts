@@ -23,6 +23,8 @@ export interface DeviceRecord {
   readonly clientKey: Sealed;
   readonly seedVersion: number;
   readonly signInToken: Sealed;
+  /** The last login on this device was refused: the server may have forgotten it. */
+  readonly doubted: boolean;
 }
 
 /** How the server is known: pinned when it was first seen. */
