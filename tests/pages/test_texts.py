@@ -8,6 +8,8 @@ import pytest
 from watchword.errors import ErrorCode
 from watchword.protocol.names.reasons import NameReason
 from watchword.protocol.passwords import PasswordReason
+from watchword.server.activity.model import ActivityKind
+from watchword.server.http.problem import KINDS
 from watchword.server.pages.catalogue import (
     DEFAULT_LANGUAGE,
     LANGUAGES,
@@ -16,7 +18,10 @@ from watchword.server.pages.catalogue import (
     texts_of,
 )
 from watchword.server.pages.languages import choose_language
+from watchword.server.pages.words import Done
 
+ROOT = Path(__file__).parents[2]
+PAGES, SCRIPTS = ROOT / "src/watchword/server/pages", ROOT / "web/src"
 OTHERS = [language for language in LANGUAGES if language != DEFAULT_LANGUAGE]
 
 
@@ -106,12 +111,47 @@ def test_the_reader_gets_the_language_they_want_most(header, language):
     assert choose_language(header) == language
 
 
+def named_in(folder: Path, *endings: str) -> set[str]:
+    """What looks like a key in quotes, anywhere in the files of `folder`."""
+    files = [path for path in folder.rglob("*") if path.suffix in endings]
+    return {
+        key for path in files for key in re.findall(r"[\"`]([a-z_]+\.[A-Za-z0-9_.-]+)[\"`]", path.read_text())
+    }
+
+
 def test_every_key_that_a_template_names_is_there():
-    templates = Path(__file__).parents[2] / "src/watchword/server/pages/templates"
     named = {
         key
-        for path in templates.glob("*.html")
+        for path in PAGES.glob("templates/*.html")
         for key in re.findall(r"\bt\(\"([a-z_.-]+)\"[,)]", path.read_text())
     }
     assert len(named) > 50
     assert named <= set(texts_of(DEFAULT_LANGUAGE).entries)
+
+
+def test_every_text_is_said_somewhere():
+    named = named_in(PAGES, ".html", ".py") | named_in(SCRIPTS, ".ts")
+    by_value = ("reason.", "name.", "month.m", "error.", "problem.", "progress.", "done.", "event.")
+    named |= {f"events.{label}" for label in ("device", "address", "app")}
+    entries = texts_of(DEFAULT_LANGUAGE).entries
+    assert sorted(key for key in entries if key not in named and not key.startswith(by_value)) == []
+
+
+def test_what_is_said_by_a_value_has_that_value():
+    entries = texts_of(DEFAULT_LANGUAGE).entries
+
+    def under(table: str) -> set[str]:
+        return {key.removeprefix(table) for key in entries if key.startswith(table)}
+
+    assert under("done.") == {done.value for done in Done}
+    assert under("month.") == {f"m{number}" for number in range(1, 13)}
+    assert under("event.") == {kind.value for kind in ActivityKind} | {"level_set_to"}
+    codes = {key.split(".")[0] for key in under("error.") if "." in key}
+    assert codes <= {code.value for code in ErrorCode}
+    to_scripts = {ErrorCode.BEGIN_AGAIN, ErrorCode.KEY_UNKNOWN}
+    shown = {code for code in set(KINDS) - to_scripts if KINDS[code] is not KINDS[ErrorCode.INTERNAL]}
+    assert {code.value for code in shown} <= codes
+    assert under("progress.") == {"start", "keys", "begin", "stretch", "send", "enrol"}
+    own = {"title", "unreachable", "not_trusted", "unsupported"}
+    actions = {f"refused_{action}" for action in ("login", "register", "password")}
+    assert under("problem.") - own - actions <= {code.value for code in ErrorCode}

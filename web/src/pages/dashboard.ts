@@ -1,6 +1,9 @@
 /** The dashboard works without any of this. */
 
-const moments = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+const { lang } = document.documentElement;
+/** The page's language as this reader writes dates in it: en-GB where the page is English. */
+const locale = navigator.languages.find((language) => language.split("-")[0] === lang) ?? lang;
+const moments = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 
 for (const time of document.querySelectorAll<HTMLTimeElement>("time[data-when]")) {
   const instant = new Date(time.dateTime);

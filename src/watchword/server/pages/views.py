@@ -74,8 +74,7 @@ class SessionView:
     @classmethod
     def of(cls, session: Session, current: SessionId, texts: Texts) -> "SessionView":
         browser = _browser(session.user_agent, texts)
-        named = session.device_name not in {"", name_device(session.user_agent)}
-        name = session.device_name if named else browser or session.device_name
+        name = _called(session.device_name, session.user_agent, texts)
         return cls(
             id=str(session.id),
             name=name,
@@ -135,7 +134,7 @@ def _sentence(activity: Activity) -> str:
 
 
 def _parts(activity: Activity, texts: Texts) -> Iterator[Part]:
-    device = activity.device_name or _browser(activity.user_agent, texts)
+    device = _called(activity.device_name, activity.user_agent, texts)
     if device:
         yield Part(label="device", text=device)
     if activity.audience:
@@ -148,6 +147,12 @@ def _parts(activity: Activity, texts: Texts) -> Iterator[Part]:
 
 def _browser(user_agent: str, texts: Texts) -> str:
     return describe_browser(user_agent, texts.pattern("browser.on"))
+
+
+def _called(device_name: str, user_agent: str, texts: Texts) -> str:
+    """The name that somebody gave; where the page made it of the browser, the browser itself says more, and newer."""
+    given = device_name not in {"", name_device(user_agent)}
+    return device_name if given else _browser(user_agent, texts) or device_name
 
 
 def _icon_of(user_agent: str) -> str:
