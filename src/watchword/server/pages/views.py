@@ -78,7 +78,7 @@ class SessionView:
         return cls(
             id=str(session.id),
             name=name,
-            browser=browser if named else "",
+            browser="" if browser == name else browser,
             icon=_icon_of(session.user_agent),
             address=session.address,
             began_at=session.created_at,
