@@ -32,27 +32,39 @@ from watchword.protocol.messages import (
     BeginAnswer,
     BeginPayload,
     ChestBody,
+    EnrolAnswer,
     EnrolPayload,
+    LoginAnswer,
     LoginPayload,
     LoginSplit,
     PasswordAnswer,
     PasswordPayload,
+    RegisterAnswer,
     RegisterPayload,
     StretchBody,
     WrappedChest,
 )
+from watchword.protocol.passwords import prepare
 from watchword.protocol.wire import Message, convert_message, parse_message
 
 ISSUER = "https://id.example"
 KID = "hybrid-1"
 NOW = Instant(1_800_000_000_000)
-PASSWORD = "correct horse ✓ staple"
+PASSWORD = "correct\u00a0horse ✓ cafe\u0301"
+"""Not as it is stretched: a space of another kind, and a letter in two parts."""
 KINDS: dict[Purpose, type[Message]] = {
     Purpose.BEGIN: BeginPayload,
     Purpose.LOGIN: LoginPayload,
     Purpose.REGISTER: RegisterPayload,
     Purpose.ENROL: EnrolPayload,
     Purpose.PASSWORD: PasswordPayload,
+}
+ANSWERS: dict[Purpose, type[Message]] = {
+    Purpose.BEGIN: BeginAnswer,
+    Purpose.LOGIN: LoginAnswer,
+    Purpose.REGISTER: RegisterAnswer,
+    Purpose.ENROL: EnrolAnswer,
+    Purpose.PASSWORD: PasswordAnswer,
 }
 STRETCH = StretchBody(alg="argon2id", memory_kib=65536, passes=3, lanes=1)
 
@@ -217,7 +229,7 @@ def open_with(split: dict[str, Any], body: ChestBody, password: str) -> Chest:
     login = convert_message(split, LoginSplit)
     salt, params = decode_b64u_sized(login.salt, 16), StretchParams()
     assert login.stretch == STRETCH
-    stretched = stretch(Secret.from_text(password), salt, params)
+    stretched = stretch(prepare(password), salt, params)
     assert encode_b64u(login_secret(stretched, salt=salt, params=params).reveal()) == login.login_secret
     wrapped = WrappedChest(version=body.version, sealed=body.sealed, wrapped_key=login.wrapped_chest_key)
     return open_chest(wrapped, wrapping_key(stretched, salt=salt, params=params), kind=login.kind)
@@ -232,3 +244,10 @@ def check_renewed(account: dict[str, Any], asked: dict[str, Any]) -> None:
     assert newer["archive"][1:] == older["archive"]
     assert newer["archive"][0]["generation"] == older["archive"][0]["generation"] + 1
     assert (newer["identity"], newer["recovery_key"]) == (older["identity"], older["recovery_key"])
+
+
+def check_answers(taken: list[dict[str, Any]]) -> None:
+    """Changed answers that the modules took all the same: Python takes them too."""
+    assert {answer["purpose"] for answer in taken} == {purpose.value for purpose in Purpose}
+    for answer in taken:
+        convert_message(answer["answer"], ANSWERS[Purpose(answer["purpose"])])

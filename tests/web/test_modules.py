@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 from tests.kits.browser_modules import run_modules
-from tests.kits.made_in_browser import Material, asked_of_modules, check_made
+from tests.kits.made_in_browser import Material, asked_of_modules, check_answers, check_made
 from tests.kits.mangled_in_browser import asked_of_readers, check_readers
 from tests.kits.rules_in_browser import asked_of_rules, check_rules
 
@@ -28,6 +28,8 @@ LEAST = {
     "sealing": 5,
     "common passwords": 5,
     "flips": 200,
+    "rfc8265": 7,
+    "answers": 560,
 }
 """How much must have been checked: an empty file of vectors proves nothing."""
 
@@ -53,3 +55,4 @@ def test_the_modules_of_the_pages_and_python_read_each_other_req_P7(tmp_path):
     check_made(answer["made"], asked, material.server)
     check_rules(rules, answer["rules"])
     check_readers(readers, answer["readers"])
+    check_answers(answer["answers"])

@@ -19,6 +19,7 @@ import { proveDevice } from "../src/protocol/device_proof";
 import { type Purpose, openReply, sealEnvelope } from "../src/protocol/envelope";
 import { verifyKeyDocument } from "../src/protocol/key_document";
 import type { LoginKind, LoginSplit } from "../src/protocol/messages";
+import { prepare } from "../src/protocol/password_rules";
 import {
   formatRecoveryKey,
   isEndingOf,
@@ -129,7 +130,7 @@ async function madeSplits(password: string, chest: Chest, kinds: LoginKind[] = [
   const wrapping: Record<string, string> = {};
   for (const kind of kinds) {
     const salt = randomBytes(SALT_SIZE);
-    const { loginSecret, wrappingKey } = await split(utf8(password), salt, FLOOR);
+    const { loginSecret, wrappingKey } = await split(prepare(password), salt, FLOOR);
     wrapping[kind] = hex(wrappingKey);
     logins.push({
       kind,
@@ -164,7 +165,7 @@ async function madeExchanges(asked: Asked, account: Splits, next: Splits, recove
   const other = b64u(await publicBytes((await generateSigningKey()).publicKey));
   const payloads: Record<Purpose, JsonObject> = {
     begin: { purpose: "login", identifier: "ada" },
-    login: proved,
+    login: { ...proved, browser: true },
     register: {
       username: "ada",
       email: "ada@example.org",
@@ -176,6 +177,7 @@ async function madeExchanges(asked: Asked, account: Splits, next: Splits, recove
     enrol: {
       credential: `wtt_${b64u(randomBytes(48))}`,
       device_name: "Firefox on Linux",
+      browser: true,
       keys: { signing, message_signing: other, sealing: b64u(await publicOf(generateSeed())) },
     },
     password: { ...proved, logins: next.logins, chest: next.body },

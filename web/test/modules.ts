@@ -10,13 +10,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { fromHex } from "../src/bytes";
+import { acceptedChanges } from "./answers";
 import { Checks } from "./checks";
 import { checkJson } from "./json";
 import { type Asked, checkSealing, make, openMade } from "./made";
 import { type AskedOfRules, answerRules, checkList } from "./rules";
 import { type AskedOfReaders, answerReaders, checkFlips } from "./mangled";
 import { checkTexts } from "./texts";
-import { checkVectors } from "./vectors";
+import { checkVectors, recordedAnswers } from "./vectors";
 
 const [folder = "", question = ""] = process.argv.slice(2);
 const read = (path: string) => JSON.parse(readFileSync(path, "utf8"));
@@ -34,4 +35,5 @@ await checkFlips(checks, document, known, asked.flips);
 await checkList(checks, asked.rules);
 const [made, rules] = [await make(asked), await answerRules(asked.rules)];
 const readers = answerReaders(asked.readers);
-console.log(JSON.stringify({ held: checks.held, failed: checks.failed, made, rules, readers }));
+const answers = await acceptedChanges(checks, recordedAnswers(read(join(folder, "watchword/exchanges.json"))));
+console.log(JSON.stringify({ held: checks.held, failed: checks.failed, made, rules, readers, answers }));

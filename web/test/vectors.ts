@@ -13,28 +13,14 @@ import { checkPublic, publicOf } from "../src/crypto/xwing";
 import { proveDevice } from "../src/protocol/device_proof";
 import { type Purpose, openReply } from "../src/protocol/envelope";
 import { verifyKeyDocument } from "../src/protocol/key_document";
-import {
-  readBeginAnswer,
-  readEnrolAnswer,
-  readLoginAnswer,
-  readPasswordAnswer,
-  readRegisterAnswer,
-} from "../src/protocol/messages";
-import type { Read } from "../src/protocol/reading";
+import { PasswordRefused, prepareText } from "../src/protocol/password_rules";
 import { split, stretch } from "../src/protocol/split";
 import type { Json } from "../src/strict_json";
+import { type Answered, READERS } from "./answers";
 import type { Checks } from "./checks";
 
 // What a file of vectors holds differs by file, and its members are as it says.
 type Vectors = any;
-
-const READERS: Readonly<Record<Purpose, Read<unknown>>> = {
-  begin: readBeginAnswer,
-  login: readLoginAnswer,
-  register: readRegisterAnswer,
-  enrol: readEnrolAnswer,
-  password: readPasswordAnswer,
-};
 
 export async function checkVectors(checks: Checks, folder: string): Promise<void> {
   const read = (name: string): Vectors => JSON.parse(readFileSync(join(folder, name), "utf8"));
@@ -46,6 +32,7 @@ export async function checkVectors(checks: Checks, folder: string): Promise<void
   await checkSplit(checks, read("watchword/passwords.json"));
   await checkExchanges(checks, read("watchword/exchanges.json"));
   await checkKeyDocument(checks, read("watchword/key-document.json"));
+  checkPasswords(checks, read("rfc8265/examples.json"));
 }
 
 async function checkHkdf(checks: Checks, vectors: Vectors): Promise<void> {
@@ -118,6 +105,11 @@ async function checkSplit(checks: Checks, vectors: Vectors): Promise<void> {
 }
 
 const YEAR = 365 * 86_400_000;
+/** One for each purpose. */
+export function recordedAnswers(vectors: Vectors): Answered[] {
+  return hybrid(vectors.good).map(({ purpose, reply_payload: { answer } }: Vectors) => ({ purpose, answer }));
+}
+
 const SALT = new Uint8Array(16);
 
 async function checkExchanges(checks: Checks, vectors: Vectors): Promise<void> {
@@ -205,4 +197,19 @@ async function checkKeyDocument(checks: Checks, vectors: Vectors): Promise<void>
   const { pinned: _, ...first } = known({});
   const unpinned = await verifyKeyDocument(document, first);
   checks.same("key document", "first use", hex(unpinned.fingerprint), vectors.pin);
+}
+
+function checkPasswords(checks: Checks, vectors: Vectors): void {
+  for (const { number, text, enforced } of vectors.passwords) {
+    checks.same("rfc8265", `example ${number}`, enforcedOrNull(text), enforced);
+  }
+}
+
+function enforcedOrNull(text: string): string | null {
+  try {
+    return prepareText(text);
+  } catch (error) {
+    if (error instanceof PasswordRefused) return null;
+    throw error;
+  }
 }
