@@ -1,11 +1,14 @@
 /** A form whose submission is sealed by the worker: once at a time, with progress, and with errors where they belong. */
 
-import type { Told } from "../flows/failure";
+import type { FailureCode, Told } from "../flows/failure";
 import type { Progress } from "../flows/progress";
 import { AskFailed, type Client } from "./client";
 import { element, input, say } from "./page";
 import { clearProblem, showFieldError, showProblem } from "./problem";
 import { ProgressBar } from "./progress_bar";
+
+/** What no second attempt mends: it is said before a password is typed. */
+const STANDS_IN_THE_WAY: ReadonlySet<FailureCode> = new Set(["not_trusted", "clock", "unsupported"]);
 
 export interface Sealed<T> {
   readonly id: string;
@@ -55,13 +58,13 @@ export class SealedForm<T> {
     afterFirstPaint(() => void this.warm());
   }
 
-  /** Fetch and verify keys while somebody types; what would stop a login anyway is said before a password is typed. */
+  /** Fetch and verify keys while somebody types. */
   private async warm(): Promise<void> {
     try {
       await this.client.ask("warm", {});
     } catch (error) {
       const told = toldOf(error);
-      if (told.code !== "not_trusted" && told.code !== "unsupported") return;
+      if (!STANDS_IN_THE_WAY.has(told.code)) return;
       this.button.disabled = true;
       showProblem(told, this.sealed.action);
     }
