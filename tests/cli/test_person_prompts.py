@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.kits.commands import PASSWORD, Shell
@@ -61,10 +62,16 @@ def test_two_different_passwords_are_refused_before_anything_is_sent(shell: Shel
 def test_while_a_password_is_stretched_something_moves_and_leaves_no_trace(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    stderr: Any = sys.stderr
+    monkeypatch.setattr(stderr, "isatty", lambda: True)
+
+    def drawn() -> int:
+        return stderr.getvalue().count("stretching the password")
 
     def slow() -> Secret:
-        time.sleep(0.3)
+        ends = time.monotonic() + 60
+        while drawn() < 2 and time.monotonic() < ends:
+            time.sleep(0.02)
         return Secret(b"stretched")
 
     assert with_spinner(slow) == Secret(b"stretched")

@@ -57,7 +57,7 @@ def test_an_address_that_somebody_else_listens_on_meanwhile_is_a_usage_error(tmp
         while "server.starting" not in (tmp_path / "log").read_text() and server.poll() is None:
             time.sleep(0.002)
         other.listen()
-        assert server.wait(30) == 2
+        assert server.wait(60) == 2
     said = (tmp_path / "log").read_text()
     assert "cannot listen: Address already in use" in said
     assert "internal error" not in said

@@ -183,11 +183,11 @@ async def test_fault_N3_without_its_audit_table_nothing_is_written(database: Aud
     attach(database)
     await edit(database, "drop table audit_entries")
     with pytest.raises(Exception, match="audit_entries"):
-        await asyncio.wait_for(database.commit(unit(1)), 10)
+        await asyncio.wait_for(database.commit(unit(1)), 60)
     assert await database.fetch_one(READ, {"name": "name 1"}) is None
     plain = Unit(b"plain")
     plain.add(PUT, {"name": "plain", "value": b""})
-    await asyncio.wait_for(database.commit(plain), 10)
+    await asyncio.wait_for(database.commit(plain), 60)
     assert await database.fetch_one(READ, {"name": "plain"}) is not None
 
 
@@ -199,6 +199,6 @@ async def test_fault_N3_a_full_audit_table_refuses_the_unit(
     await database.commit(unit(1))
     attach(database)  # a chain that begins again at 1
     with pytest.raises(UnavailableError):
-        await asyncio.wait_for(database.commit(unit(2)), 10)
+        await asyncio.wait_for(database.commit(unit(2)), 60)
     assert await database.fetch_one(READ, {"name": "name 2"}) is None
     assert await problems(make_service(database, chain, tmp_path)) == []

@@ -96,7 +96,7 @@ def nginx(folder: Path, site: str) -> Iterator[None]:
             yield
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
     assert "emerg" not in (folder / "log").read_text()
 
 

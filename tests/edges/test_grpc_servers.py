@@ -197,7 +197,7 @@ def test_credentials_of_a_call_ask_for_a_token_each_time_and_fail_with_it(server
         with pytest.raises(grpc.RpcError) as caught:
             method(b"x", timeout=60)
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    running.stop(None).wait(5)
+    running.stop(None).wait(60)
 
 
 def test_a_caller_is_not_left_behind_in_a_thread_or_a_task(server):

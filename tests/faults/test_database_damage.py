@@ -212,7 +212,7 @@ def test_fault_M8_a_large_file_is_checked_while_it_serves(
 
     async def serve() -> None:
         async with opened(path) as database:
-            for _ in range(100):
+            for _ in range(3000):
                 await asyncio.sleep(0.02)
                 if "takes no more writes" in caplog.text:
                     break

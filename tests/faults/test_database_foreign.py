@@ -69,7 +69,7 @@ async def test_fault_M6_the_locks_are_held_after_the_check_at_the_start(
         checked.set()
     async with opened(sqlite_path) as database:
         assert await database.fetch_one(READ, {"name": "before"}) == (b"x",)
-        await asyncio.wait_for(checked.wait(), 10)
+        await asyncio.wait_for(checked.wait(), 60)
         assert is_locked(sqlite_path)
     assert not is_locked(sqlite_path)
 

@@ -24,7 +24,7 @@ def start(data: Path, stderr: int) -> subprocess.Popen[bytes]:
 
 
 def port_of(data: Path, process: subprocess.Popen[bytes]) -> int:
-    for _ in range(3000):
+    for _ in range(6000):
         if (data / "address").exists() and (text := (data / "address").read_text()):
             return int(text.rpartition(":")[2])
         assert process.poll() is None

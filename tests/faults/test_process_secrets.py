@@ -437,7 +437,7 @@ def send_raw(server: RunningServer, request: bytes) -> None:
     """One request as no client library would write it; whatever is answered."""
     context = ssl.create_default_context(cadata=server.ca.read_text())
     with (
-        socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain,
+        socket.create_connection(("127.0.0.1", server.port), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as connection,
     ):
         connection.sendall(request.replace(b"%s", server.origin.removeprefix("https://").encode()))

@@ -66,7 +66,7 @@ def running_app(behave: Behaviour = fine) -> Iterator[App]:
         yield app
     finally:
         server.shutdown()
-        thread.join(10)
+        thread.join(60)
         server.server_close()
 
 

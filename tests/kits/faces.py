@@ -230,7 +230,7 @@ def grpc_server(servicer: Servicer, settings: dict[str, Any]) -> Iterator[int]:
     try:
         yield port
     finally:
-        server.stop(None).wait(5)
+        server.stop(None).wait(60)
 
 
 @contextmanager
@@ -253,13 +253,13 @@ def grpc_aio_server(servicer: Servicer, settings: dict[str, Any]) -> Iterator[in
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     try:
         yield ports[0]
     finally:
         loop, over = loops[0]
         loop.call_soon_threadsafe(over.set)
-        thread.join(10)
+        thread.join(60)
 
 
 def _ask_grpc_of(port: int, kind: str) -> Ask:

@@ -110,7 +110,7 @@ class HostileServer:
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
 
     def _start(self, target: object, *arguments: socket.socket) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]  # either loop

@@ -206,7 +206,7 @@ async def test_req_P8_a_token_is_denied_once_it_has_ended(place: Place, tokens: 
 def plain(port: int, request: bytes) -> bytes:
     """The first that comes back for `request` in clear: nothing, if the server hangs up."""
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as raw,
         contextlib.suppress(ConnectionError),
     ):
         raw.sendall(request)

@@ -164,7 +164,7 @@ def _serve_once(answer: bytes, context: ssl.SSLContext, certificate: Any, key: A
     try:
         yield f"https://localhost:{listen.getsockname()[1]}"
     finally:
-        thread.join(10)
+        thread.join(60)
         listen.close()
 
 

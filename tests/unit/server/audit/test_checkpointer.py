@@ -144,5 +144,5 @@ def test_the_task_ticks_until_it_is_cancelled(trail: Trail) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
-    asyncio.run(asyncio.wait_for(go(), 20))
+    asyncio.run(asyncio.wait_for(go(), 60))
     assert trail.found() == []

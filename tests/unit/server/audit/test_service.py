@@ -69,7 +69,7 @@ def test_follow_gives_what_comes_after(trail: Trail) -> None:
         await following.aclose()  # type: ignore[attr-defined]  # an async generator has it
         return found
 
-    assert asyncio.run(asyncio.wait_for(go(), 20)) == [3, 4]
+    assert asyncio.run(asyncio.wait_for(go(), 60)) == [3, 4]
 
 
 def test_a_verification_reports_progress_and_totals(trail: Trail) -> None:
