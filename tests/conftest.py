@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.kits.log_state import logs_as_they_were
 from tests.kits.network import no_network
 
@@ -22,6 +23,9 @@ from watchword.testing.databases import (
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 """Read when gRPC is imported. Its handlers for forks end one in twenty of the processes that are forked while it works,
 before they have become the program that they were to be."""
+
+settings.register_profile("watchword", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("watchword")  # an example that takes long says more of the machine than of us
 
 
 @pytest.fixture(autouse=True, scope="session")

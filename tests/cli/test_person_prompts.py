@@ -66,7 +66,8 @@ def test_while_a_password_is_stretched_something_moves_and_leaves_no_trace(
     monkeypatch.setattr(stderr, "isatty", lambda: True)
 
     def drawn() -> int:
-        return stderr.getvalue().count("stretching the password")
+        shown: str = stderr.getvalue()
+        return shown.count("stretching the password")
 
     def slow() -> Secret:
         ends = time.monotonic() + 60
