@@ -62,6 +62,10 @@ fuzz: $(STAMP) ## feed any bytes to every codec, for a bounded time
 tour: $(STAMP) ## walk through everything that exists, narrated, in a throw-away directory
 	@$(BIN)/python -m tools.tour
 
+.PHONY: screenshots
+screenshots: $(STAMP) ## take a picture of every page, both themes, phone and desktop, into build/screenshots
+	@$(BIN)/python -m tools.screenshots
+
 .PHONY: reference
 reference: $(STAMP) ## write the generated pages of docs/reference anew
 	@$(BIN)/python -m tools.reference

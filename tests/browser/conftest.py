@@ -1,57 +1,27 @@
 """Fixtures for tests in a browser: `visit` opens one for a visitor, `servers` are what is visited.
 
-Tests here run in the browser's thread (`BrowserThread`), and one Chromium serves all of a process. Its servers start
-before it does, since it is told then whom to trust; tests share them, each with accounts of its own.
+Tests here run in the browser's thread (`BrowserThread`), and one Chromium serves all of a process. They share its
+servers, each with accounts of its own.
 """
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import pytest
-from playwright.sync_api import Browser
-from tests.kits.browser import BrowserThread, find_chromium, key_hash
+from tests.kits.browser import find_chromium
+from tests.kits.stage import Servers, Stage, Visit, open_stage
 from tests.kits.visitor import Visitor
 
-from watchword.testing.server import RunningServer, running_server
+from watchword.testing.server import RunningServer, TestAccount
 
 _NAMES = itertools.count(1)
 
 
-class Visit(Protocol):
-    """Opens a browser of its own on `server`, else on the usual one. `options` as Playwright gives contexts."""
-
-    def __call__(self, server: RunningServer | None = None, **options: Any) -> Visitor: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Servers:
-    """`usual` has the settings that everybody has who sets none."""
-
-    usual: RunningServer
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """What a process of tests starts once."""
-
-    servers: Servers
-    thread: BrowserThread
-    browser: Browser
-    stack: ExitStack = field(repr=False)
-
-
 @pytest.fixture(scope="session")
 def stage() -> Iterator[Stage]:
-    program = find_chromium()
-    with ExitStack() as stack:
-        servers = Servers(usual=stack.enter_context(running_server()))
-        thread = BrowserThread()
-        stack.callback(thread.stop)
-        keys = [key_hash(server.url, server.ca_file) for server in vars(servers).values()]
-        yield Stage(servers=servers, thread=thread, browser=thread.start(program, keys), stack=stack)
+    with open_stage() as found:
+        yield found
 
 
 @pytest.fixture
@@ -78,14 +48,24 @@ def new_name() -> Callable[[], str]:
 
 
 @pytest.fixture
+def account(server: RunningServer, new_name: Callable[[], str]) -> TestAccount:
+    """Somebody who registered at the usual server by the command line's client."""
+    return server.register(new_name())
+
+
+@pytest.fixture
+def shared_account(server: RunningServer) -> TestAccount:
+    """The same for all tests that change nothing of it but its sessions."""
+    return server.account("common-person")
+
+
+@pytest.fixture
 def visit(servers: Servers, stage: Stage) -> Iterator[Visit]:
     """At the end every visitor's browser is closed, and what it noted must have been allowed."""
-    usual = servers.usual
     visitors: list[Visitor] = []
 
     def opened(server: RunningServer | None = None, **options: Any) -> Visitor:
-        context = stage.browser.new_context(**{"locale": "en-GB", **options})
-        visitors.append(Visitor(origin=(server or usual).url, context=context))
+        visitors.append(stage.visitor(server, **options))
         return visitors[-1]
 
     yield opened

@@ -6,13 +6,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.kits.axe import findings
+from tests.kits.stage import Stage, Visit
 
-from watchword.testing.server import running_server
+from watchword.testing.server import RunningServer, running_server
 
-POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; worker-src 'self'"
+POLICY = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; worker-src 'self'; style-src 'self'; "
+    "require-trusted-types-for 'script'; trusted-types watchword"
+)
 HEAD = "<!doctype html><html lang=en><meta charset=utf-8><title>Planted</title>"
+TYPES = {"js": "text/javascript", "css": "text/css"}
 FILES = {
     "/quiet": f"{HEAD}<h1>Nothing</h1>",
+    "/unlabelled": f"""{HEAD}<link rel=stylesheet href=/pale.css>
+        <main><h1>Form</h1><p>Pale</p><form><input></form></main>""",
+    "/pale.css": "p { color: #ddd; background: #fff }",
+    "/right": f"{HEAD}<main><h1>Form</h1><form><label>Name <input></label></form></main>",
     "/inline": f"{HEAD}<script>document.title = 'run'</script>",
     "/elsewhere": f"{HEAD}<script type=module src=/elsewhere.js></script>",
     "/elsewhere.js": "location.assign('https://elsewhere.example/')",
@@ -22,7 +32,8 @@ FILES = {
     "/warns.js": "console.warn('planted')",
     "/absent": f"{HEAD}<script type=module src=/absent.js></script>",
     "/worker": f"{HEAD}<h1>Before</h1><script type=module src=/page.js></script>",
-    "/page.js": """const worker = new Worker("/worker.js", {type: "module"});
+    "/page.js": """const policy = trustedTypes.createPolicy("watchword", {createScriptURL: (url) => url});
+        const worker = new Worker(policy.createScriptURL("/worker.js"), {type: "module"});
         worker.onmessage = () => { document.querySelector("h1").textContent = "After"; };
         addEventListener("click", () => worker.postMessage(""));""",
     "/worker.js": """onmessage = async () => {
@@ -35,7 +46,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = FILES.get(self.path, "").encode()
         self.send_response(200 if body or self.path == "/favicon.ico" else 404)
-        self.send_header("Content-Type", "text/javascript" if self.path.endswith(".js") else "text/html")
+        self.send_header("Content-Type", TYPES.get(self.path.partition(".")[2], "text/html"))
         self.send_header("Content-Security-Policy", POLICY)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -49,7 +60,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def planted() -> Iterator[str]:
     """The origin of a server with faulty pages."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield f"http://localhost:{server.server_port}"
     server.shutdown()
@@ -67,7 +78,7 @@ def planted() -> Iterator[str]:
         ("/elsewhere", "request to another origin: https://elsewhere.example/"),
     ],
 )
-def test_what_no_page_may_do_is_noted(planted, visit, path, noted) -> None:
+def test_what_no_page_may_do_is_noted(planted: str, visit: Visit, path: str, noted: str) -> None:
     visitor = visit()
     visitor.origin = planted
     visitor.open(path)
@@ -77,7 +88,7 @@ def test_what_no_page_may_do_is_noted(planted, visit, path, noted) -> None:
     visitor.allow("")
 
 
-def test_a_worker_that_violates_the_policy_is_noted(planted, visit) -> None:
+def test_a_worker_that_violates_the_policy_is_noted(planted: str, visit: Visit) -> None:
     visitor = visit()
     visitor.origin = planted
     visitor.open("/worker")
@@ -89,7 +100,7 @@ def test_a_worker_that_violates_the_policy_is_noted(planted, visit) -> None:
     visitor.allow("policy violated: connect-src")
 
 
-def test_a_quiet_page_leaves_nothing_to_note(planted, visit) -> None:
+def test_a_quiet_page_leaves_nothing_to_note(planted: str, visit: Visit) -> None:
     visitor = visit()
     visitor.origin = planted
     visitor.open("/quiet")
@@ -97,7 +108,9 @@ def test_a_quiet_page_leaves_nothing_to_note(planted, visit) -> None:
     assert [sent.url for sent in visitor.sent if sent.kind == "document"] == [f"{planted}/quiet"]
 
 
-def test_a_server_that_nobody_vouched_for_is_not_trusted(visit, server, stage) -> None:
+def test_a_server_that_nobody_vouched_for_is_not_trusted(
+    visit: Visit, server: RunningServer, stage: Stage
+) -> None:
 
     with running_server() as stranger:
         visitor = visit(stranger)
@@ -105,3 +118,14 @@ def test_a_server_that_nobody_vouched_for_is_not_trusted(visit, server, stage) -
             visitor.open("/health/live")
         visitor.allow("ERR_CERT_AUTHORITY_INVALID")
     assert visit().open("/health/live").status == 200
+
+
+def test_axe_finds_what_a_screen_reader_would_stumble_over(planted: str, visit: Visit) -> None:
+    visitor = visit()
+    visitor.origin = planted
+    visitor.open("/unlabelled")
+    found = findings(visitor.page)
+    assert any(each.startswith("critical: label") for each in found)
+    assert any(each.startswith("serious: color-contrast") for each in found)
+    visitor.open("/right")
+    assert findings(visitor.page) == []

@@ -23,7 +23,7 @@ from watchword.testing import components
 
 PATIENCE_MS: Final = 60_000
 """For whatever a page is waited for. Nothing takes so long; a busy machine may."""
-_OTHER_NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _HOSTS: Final = "MAP localhost 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
 _ARGUMENTS: Final = (
     "--disable-gpu",
@@ -37,10 +37,15 @@ _ARGUMENTS: Final = (
 T = TypeVar("T")
 
 
+def chromium_path() -> Path | None:
+    """Where Chromium is, under whichever name."""
+    found = next((path for path in map(shutil.which, _NAMES) if path is not None), None)
+    return None if found is None else Path(found)
+
+
 def find_chromium() -> Path:
-    """Where Chromium is, under whichever name. Skips or fails the test that asks where there is none."""
-    found = next((path for path in map(shutil.which, _OTHER_NAMES) if path is not None), None)
-    return components.require("chromium") if found is None else Path(found)
+    """`chromium_path`. Skips or fails the test that asks where there is none."""
+    return chromium_path() or components.require("chromium")
 
 
 class BrowserThread:
@@ -65,12 +70,7 @@ class BrowserThread:
 
     def _launch(self, program: Path, trusted: Sequence[str]) -> Browser:
         self._playwright = sync_playwright().start()
-        keys = f"--ignore-certificate-errors-spki-list={','.join(trusted)}"
-        # Without Chromium's sandbox, as Playwright does by default: root and many containers cannot have it, and
-        # nothing but our own pages is opened.
-        self._browser = self._playwright.chromium.launch(
-            executable_path=program, headless=True, args=[*_ARGUMENTS, keys], timeout=PATIENCE_MS
-        )
+        self._browser = launch(self._playwright, program, trusted)
         return self._browser
 
     def _end(self) -> None:
@@ -78,6 +78,18 @@ class BrowserThread:
             self._browser.close()
         if self._playwright is not None:
             self._playwright.stop()
+
+
+def launch(playwright: Playwright, program: Path, trusted: Sequence[str]) -> Browser:
+    """A Chromium that trusts servers with these keys, by `key_hash`.
+
+    Without its sandbox, as Playwright does by default: root and many containers cannot have it, and nothing but our
+    own pages is opened.
+    """
+    keys = f"--ignore-certificate-errors-spki-list={','.join(trusted)}"
+    return playwright.chromium.launch(
+        executable_path=program, headless=True, args=[*_ARGUMENTS, keys], timeout=PATIENCE_MS
+    )
 
 
 def key_hash(origin: str, ca_file: Path) -> str:

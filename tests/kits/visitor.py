@@ -85,7 +85,8 @@ class Visitor:
         return [each for each in self._problems if not any(re.search(one, each) for one in self._allowed)]
 
     def check(self) -> None:
-        assert self.problems() == [], "the browser noted what no page may do"
+        noted = self.problems()
+        assert not noted, f"the browser noted what no page may do: {noted}"
 
     def close(self) -> None:
         self.context.close()
@@ -105,7 +106,10 @@ class Visitor:
 
     def press(self, button: str) -> None:
         """A button or link by what it says."""
-        self.page.get_by_role("button", name=button).or_(self.page.get_by_role("link", name=button)).click()
+        page = self.page
+        page.get_by_role("button", name=button, exact=True).or_(
+            page.get_by_role("link", name=button, exact=True)
+        ).click()
 
     def log_in(self, identifier: str, password: str) -> None:
         """Fill and send the login form that is shown. What comes of it is the caller's to wait for."""
@@ -145,6 +149,14 @@ class Visitor:
         """The session's cookie as the browser keeps it."""
         found = [each for each in self.context.cookies() if each.get("name") == COOKIE]
         return found[0] if found else None
+
+    def take_session_of(self, other: "Visitor") -> None:
+        """Have the other browser's cookie, as no page could."""
+        cookie = other.cookie
+        assert cookie is not None
+        self.context.add_cookies(
+            [{"name": COOKIE, "value": cookie["value"], "url": self.origin, "secure": True, "httpOnly": True}]
+        )
 
     # What is noted.
 

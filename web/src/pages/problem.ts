@@ -24,9 +24,10 @@ export function clearProblem(): void {
   place.replaceChildren();
 }
 
-/** Say what is wrong with one field; "" takes it back. */
+/** Say what is wrong with one field; "" takes it back. What nobody can type has no place for an error. */
 export function showFieldError(name: string, text: string): void {
   const field = input(name);
+  if (field.readOnly && document.getElementById(`${name}-error`) === null) return;
   if (text === "") field.removeAttribute("aria-invalid");
   else field.setAttribute("aria-invalid", "true");
   const place = element(`${name}-error`);
