@@ -16,6 +16,7 @@ export function showProblem(told: Told, action: string): void {
   if (told.requestId !== undefined) parts.push(requestLine(told.requestId));
   place.replaceChildren(...parts);
   place.hidden = false;
+  place.scrollIntoView({ block: "nearest" }); // the button that was pressed may be a screen further down
 }
 
 export function clearProblem(): void {

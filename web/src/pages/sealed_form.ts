@@ -115,8 +115,8 @@ export class SealedForm<T> {
       this.showWrong(new Map([[this.sealed.newPassword, reason]]));
       return;
     }
-    showProblem(told, this.sealed.action);
     input(told.code === "refused" ? this.sealed.refusedAt : (this.sealed.secrets[0] ?? "")).focus();
+    showProblem(told, this.sealed.action);
   }
 
   private reset(): void {
