@@ -25,6 +25,9 @@ _TABLES: Final[Mapping[str, tuple[str, ...]]] = {
 """What the script of a page may have to say; `site.show` and `site.hide` are always there."""
 _ALWAYS: Final = ("site.show", "site.hide")
 _INTERNAL: Final = "internal"
+_CONFLICT: Final = "conflict"
+"""Says as well what is the matter where a script would have to begin again."""
+_SERVER_FAULT: Final = 500
 
 
 def texts_for(request: Request) -> Texts:
@@ -78,7 +81,7 @@ class PageMaker:
         """The page for `error`. Nothing of the error's own text is shown: it is in English, and for programs."""
         kind, code = KINDS[error.code], error.code.value
         if f"error.{code}.title" not in texts_for(request).entries:
-            code = _INTERNAL
+            code = _CONFLICT if kind.status < _SERVER_FAULT else _INTERNAL
         request_id = str(request.context.request_id)
         return self.make(request, "problem", status=kind.status, code=code, request_id=request_id)
 
