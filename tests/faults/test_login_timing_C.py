@@ -13,6 +13,9 @@ from watchword.protocol.envelope import Purpose
 from watchword.testing import measured
 from watchword.testing.counts import count, soaking
 
+MOST = 6
+"""Times the wanted pairs, where the machine is noisy."""
+
 
 def same(found: Comparison) -> bool:
     """As FAULTS C6 says."""
@@ -23,7 +26,7 @@ def same(found: Comparison) -> bool:
     )
 
 
-def measure(caller: Caller) -> Comparison:
+def measure(caller: Caller, most: int = MOST) -> Comparison:
     names = [f"member{number:03}" for number in range(20)]
     for name in names:
         register(caller, name)
@@ -32,7 +35,7 @@ def measure(caller: Caller) -> Comparison:
     wrong: list[float] = []
     wanted = count(300, 2000)
     while len(unknown) < wanted or (
-        len(unknown) < 3 * wanted
+        len(unknown) < most * wanted
         and standard_error([one - other for one, other in zip(unknown, wrong, strict=True)]) > PRECISION
     ):
         pair = [(unknown, f"nobody{chance.randrange(1000):03}"), (wrong, chance.choice(names))]
@@ -50,7 +53,7 @@ def test_fault_C6_time_does_not_tell_an_unknown_user_from_a_wrong_password(tmp_p
     with real_server(tmp_path / "honest") as caller:
         honest = measure(caller)
     with real_server(tmp_path / "leaky", leak=True) as caller:
-        leaky = measure(caller)
+        leaky = measure(caller, most=1)
     measured.record("C6 as it is", str(honest))
     measured.record("C6 with a planted leak of 1 ms", str(leaky))
     assert not same(leaky), "a planted leak of 1 ms was not seen: this run says nothing"

@@ -2,7 +2,6 @@
 
 import random
 import statistics
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tests.kits.timing import (
     PRECISION,
     Comparison,
     compare,
+    seconds,
     standard_error,
 )
 from tests.kits.world import World, open_world
@@ -39,8 +39,8 @@ class LeakyStore(SQLAccountStore):
     """Takes longer where the name is good enough to try."""
 
     def insert(self, unit: Unit, account: Account, logins: Sequence[Login], chest: StoredChest) -> None:
-        until = time.perf_counter() + LEAK_SECONDS
-        while time.perf_counter() < until:
+        until = seconds() + LEAK_SECONDS
+        while seconds() < until:
             pass
         super().insert(unit, account, logins, chest)
 
@@ -57,9 +57,9 @@ async def measure(world: World, wanted: int) -> dict[str, Comparison]:
         for why in chance.sample(sorted(payloads), len(payloads)):
             key = await short_key(world, payloads[why]["username"], Purpose.REGISTER)
             envelope = seal(world, Purpose.REGISTER, payloads[why], sk=key)
-            began = time.perf_counter()
+            began = seconds()
             answer = await post(world, Purpose.REGISTER, envelope)
-            times[why].append(time.perf_counter() - began)
+            times[why].append(seconds() - began)
             assert answer.status_code == 403
         middles.append(statistics.median(taken[-1] for taken in times.values()))
     return {why: compare(taken, middles) for why, taken in times.items()}
