@@ -6,9 +6,11 @@ Each step says what it is about to do, shows the command, and checks what came o
 step did what it says; the first that does not ends the tour with what was seen.
 """
 
+import http.client
 import json
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from playwright.sync_api import sync_playwright
+from tests.kits.browser import PATIENCE_MS, chromium_path, key_hash, launch
 from tests.kits.commands import Finished, Shell
 from tests.kits.process import PROGRAM, RunningServer, clean_environment
 
@@ -106,6 +110,7 @@ def walk(folder: Path) -> None:
             meet_anna,
             show_the_app,
             look_at_sessions,
+            open_the_pages,
             invite_boris,
             govern,
             turn_keys,
@@ -216,6 +221,43 @@ def look_at_sessions(tour: Tour) -> None:
     tour.ask("anna", "whoami", password=ANNA_NEW, code=1)
     tour.ask("anna", "login", password=ANNA_NEW)
     check(True, "logged out, refused, and logged in again on the same device")
+
+
+def open_the_pages(tour: Tour) -> None:
+    say(
+        "All of this is in the browser as well. Signed out, every path leads to the login page, existing or not."
+    )
+    for path in ("/dashboard", "/nothing-here"):
+        check(fetch_page(tour, path) == f"/login?return={path}", f"{path} leads to the login page")
+    program = chromium_path()
+    if program is None:
+        say("There is no Chromium here to show the pages with; any browser of yours will.")
+        return
+    origin = tour.server.origin
+    with sync_playwright() as playwright:
+        browser = launch(playwright, program, [key_hash(origin, tour.server.data / "ca.pem")])
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(f"{origin}/dashboard")
+        page.get_by_label("Username or e-mail address").fill("anna")
+        page.get_by_label("Password", exact=True).fill(ANNA_NEW)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{origin}/dashboard")
+        check("anna" in page.get_by_role("heading", level=1).inner_text(), "Anna signed in, and is greeted")
+        check(page.get_by_text("This browser", exact=True).count() == 1, "her browser is among her sessions")
+        browser.close()
+
+
+def fetch_page(tour: Tour, path: str) -> str:
+    """Where a browser that nobody is signed in with is sent from `path`."""
+    context = ssl.create_default_context(cafile=str(tour.server.data / "ca.pem"))
+    host, port = tour.server.origin.removeprefix("https://").split(":")
+    connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=20)
+    connection.request("GET", path, headers={"Accept": "text/html"})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.getheader("Location") or ""
 
 
 def invite_boris(tour: Tour) -> None:
