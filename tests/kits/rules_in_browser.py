@@ -59,8 +59,13 @@ def passwords(chance: random.Random, count: int) -> list[str]:
         "\u0378",
         "😀" * 256,
     ]
+    fitting = ["l·l", "\u0375α", "א\u05f3", "カ\u30fb", "क\u094d\u200dक", "क\u094d\u200cक", "ب\u200cب"]
+    fitting += ["ب\u0640\u064b\u200c\u064bب", "٠٩", "۰۹"]
+    failing = ["l·a", "a·l", "·", "\u0375a", "a\u05f3", "a\u30fb", "क\u200dक", "ا\u200cب", "ب\u200ca", "٠۰"]
     return [
         *fixed,
+        *fitting,
+        *failing,
         *texts(chance, count, (_CONTEXTS, _SPACES + "ab", _CASES, _MARKS + "eo", _CONTEXTS + _MARKS), 24),
     ]
 
@@ -120,6 +125,9 @@ def names(chance: random.Random, count: int) -> list[str]:
         "ADM1N",
         "rооt",
         "İd",
+        "admi\u0307n",
+        "ADMİN",
+        "J\u0307wks",
     ]
     looking = [name.upper() for name in RESERVED_NAMES] + [
         swapped(chance, name) for name in sorted(RESERVED_NAMES)

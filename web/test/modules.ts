@@ -11,7 +11,9 @@ import { join } from "node:path";
 
 import { fromHex } from "../src/bytes";
 import { acceptedChanges } from "./answers";
+import { checkCertificates } from "./certificates";
 import { Checks } from "./checks";
+import { checkForged } from "./forged";
 import { checkJson } from "./json";
 import { type Asked, checkSealing, make, openMade } from "./made";
 import { type AskedOfRules, answerRules, checkList } from "./rules";
@@ -32,6 +34,8 @@ await checkSealing(checks, asked);
 const { document, pin, now } = asked.keyDocument;
 const known = { pinned: fromHex(pin), now, lastNumber: 0, issuer: asked.issuer };
 await checkFlips(checks, document, known, asked.flips);
+await checkCertificates(checks, document);
+await checkForged(checks);
 await checkList(checks, asked.rules);
 const [made, rules] = [await make(asked), await answerRules(asked.rules)];
 const readers = answerReaders(asked.readers);

@@ -198,6 +198,7 @@ def bad_payloads() -> Iterator[tuple[str, str]]:
         },
         "a point of small order": {"sealing": [sealing | {"public": encode_b64u(public[:-32] + bytes(32))}]},
         "a signing key beside the curve": {"jwks": {"keys": [jwk | {"x": jwk["y"], "y": jwk["x"]}]}},
+        "a signing kid like a path": {"jwks": {"keys": [jwk | {"kid": "../x"}]}},
         "a signing key for encryption": {"jwks": {"keys": [jwk | {"use": "enc"}]}},
         "a member more beside the keys": {"jwks": {"keys": [jwk], "more": 1}},
     }

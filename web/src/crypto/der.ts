@@ -41,9 +41,14 @@ export class DerReader {
     return this.place === this.data.length;
   }
 
+  /** The tag of the next value; -1 where there is none. */
+  get next(): number {
+    return this.data[this.place] ?? -1;
+  }
+
   /** Whether the next value has this tag. */
   sees(tag: number): boolean {
-    return this.data[this.place] === tag;
+    return this.next === tag;
   }
 
   /** The next value, which must have this tag. */
