@@ -76,7 +76,9 @@ def check_references(path: str, page: Element) -> None:
             assert each["autocomplete"], (path, each["name"])
     for each in page.all("button"):
         assert each["type"] in {"submit", "button"}, path
-        assert each["aria-label"] or each.words().strip(), path
+        words = each.words().strip()
+        assert words, path
+        assert words in (each["aria-label"] or words), path  # who speaks to a browser says what is written
     for each in page.all("svg"):
         assert each["aria-hidden"] == "true", path
 
