@@ -53,7 +53,7 @@ const ASCII_BUT_PLAIN = /[\x00-\x7f](?<![A-Za-z0-9._-])/;
 const INVISIBLE = /\p{Cf}/u;
 const MARK_FIRST = /^\p{M}/u;
 const STANDS_FIRST = /^[\p{L}\p{Nd}]/u;
-const STANDS_LAST = /[\p{L}\p{Nd}\p{M}]$/u;
+const STANDS_LAST = /^[\p{L}\p{Nd}\p{M}]/u; // of the last character: a set before `$` fails in some engines
 const LETTER = /\p{L}/u;
 const ID_SHAPED = /^(?:(?:acc|dev|ses|req|inv)_.*|[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12})$/s;
 const TOO_MANY_MARKS = new RegExp(`\\p{Mn}{${MAX_MARKS + 1}}`, "u");
@@ -131,7 +131,8 @@ function canonicalKey(text: string): string {
 }
 
 function checkShape(text: string): void {
-  if (!STANDS_FIRST.test(text) || !STANDS_LAST.test(text)) refuse(MARK_FIRST.test(text) ? "marks" : "edge");
+  const last = [...text].at(-1) ?? "";
+  if (!STANDS_FIRST.test(text) || !STANDS_LAST.test(last)) refuse(MARK_FIRST.test(text) ? "marks" : "edge");
   if (text.includes("..")) refuse("dots");
   if (!LETTER.test(text)) refuse("no_letter");
   if (ID_SHAPED.test(text)) refuse("id_shaped");
