@@ -1,12 +1,10 @@
 """The rig sees what no page may do: a test in which nothing was noted says something."""
 
-import http.server
-import threading
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from tests.kits.axe import findings
+from tests.kits.neighbour import neighbour
 from tests.kits.stage import Stage, Visit
 
 from watchword.testing.server import RunningServer, running_server
@@ -16,7 +14,6 @@ POLICY = (
     "require-trusted-types-for 'script'; trusted-types watchword"
 )
 HEAD = "<!doctype html><html lang=en><meta charset=utf-8><title>Planted</title>"
-TYPES = {"js": "text/javascript", "css": "text/css"}
 FILES = {
     "/quiet": f"{HEAD}<h1>Nothing</h1>",
     "/unlabelled": f"""{HEAD}<link rel=stylesheet href=/pale.css>
@@ -42,30 +39,11 @@ FILES = {
 }
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        body = FILES.get(self.path, "").encode()
-        self.send_response(200 if body or self.path == "/favicon.ico" else 404)
-        self.send_header("Content-Type", TYPES.get(self.path.partition(".")[2], "text/html"))
-        self.send_header("Content-Security-Policy", POLICY)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing: tests are quiet."""
-
-
 @pytest.fixture
 def planted() -> Iterator[str]:
     """The origin of a server with faulty pages."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://localhost:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with neighbour(FILES, POLICY) as origin:
+        yield origin
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,8 @@ class Visitor:
     context: BrowserContext
     page: Page = field(init=False)
     sent: list[Sent] = field(default_factory=list)
-    _problems: list[str] = field(default_factory=list)
+    noted: list[str] = field(default_factory=list)
+    """All that no page may do, allowed in this test or not."""
     _allowed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -81,8 +82,8 @@ class Visitor:
             self.allow(f"status of {status} ")
 
     def problems(self) -> list[str]:
-        """All that was noted and not allowed."""
-        return [each for each in self._problems if not any(re.search(one, each) for one in self._allowed)]
+        """What was noted and not allowed."""
+        return [each for each in self.noted if not any(re.search(one, each) for one in self._allowed)]
 
     def check(self) -> None:
         noted = self.problems()
@@ -162,10 +163,10 @@ class Visitor:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            self._problems.append(f"console {message.type}: {message.text} ({message.location['url']})")
+            self.noted.append(f"console {message.type}: {message.text} ({message.location['url']})")
 
     def _on_error(self, error: WebError) -> None:
-        self._problems.append(f"exception: {error.error}")
+        self.noted.append(f"exception: {error.error}")
 
     def _on_request(self, request: Request) -> None:
         sent = Sent(
@@ -176,11 +177,11 @@ class Visitor:
         )
         self.sent.append(sent)
         if origin_of(sent.url) != self.origin:
-            self._problems.append(f"request to another origin: {sent.url}")
+            self.noted.append(f"request to another origin: {sent.url}")
 
     def _on_failure(self, request: Request) -> None:
         if request.failure != _LEFT:
-            self._problems.append(f"request failed: {request.url}: {request.failure}")
+            self.noted.append(f"request failed: {request.url}: {request.failure}")
 
 
 def origin_of(url: str) -> str:
