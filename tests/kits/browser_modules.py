@@ -16,20 +16,19 @@ _LIMIT_SECONDS: Final = 240
 
 def run_modules(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
     """What `web/test/modules.ts` prints when it is given `asked`. `folder` takes the bundle."""
-    modules, node = web_packages(), components.require("node")
-    bundle, question = folder / "modules.mjs", folder / "asked.json"
+    bundle, question = bundled("modules.ts", folder, "--platform=node", "--format=esm"), folder / "asked.json"
     question.write_text(json.dumps(asked))
-    _run(
-        str(modules / ".bin/esbuild"),
-        "test/modules.ts",
-        "--bundle",
-        "--platform=node",
-        "--format=esm",
-        "--log-level=warning",
-        f"--outfile={bundle}",
-    )
+    node = components.require("node")
     answer: dict[str, Any] = json.loads(_run(str(node), str(bundle), str(_VECTORS), str(question)))
     return answer
+
+
+def bundled(source: str, folder: Path, *options: str) -> Path:
+    """One script of `web/test/` with all that it imports, written into `folder`."""
+    bundle = folder / source.replace(".ts", ".mjs")
+    esbuild = str(web_packages() / ".bin/esbuild")
+    _run(esbuild, f"test/{source}", "--bundle", "--log-level=warning", f"--outfile={bundle}", *options)
+    return bundle
 
 
 def _run(*command: str) -> str:

@@ -128,6 +128,7 @@ def names(chance: random.Random, count: int) -> list[str]:
         "admi\u0307n",
         "ADMİN",
         "J\u0307wks",
+        "𩚏𩄀",
     ]
     looking = [name.upper() for name in RESERVED_NAMES] + [
         swapped(chance, name) for name in sorted(RESERVED_NAMES)
@@ -182,7 +183,6 @@ def emails(chance: random.Random, count: int) -> list[str]:
     domains += [
         "bücher.example",
         ".".join(["x" * 60] * 5),
-        "xn--a.example",
         "b..de",
         "[::1]",
         "b.exa/mple",
@@ -218,12 +218,17 @@ def foldable(point: int) -> bool:
 
 def check_rules(asked: dict[str, Any], answered: dict[str, Any]) -> None:
     """Every answer is Python's own."""
-    check_each(asked["prepared"], answered["prepared"], lambda text: [prepare(text).reveal().decode()])
+    check_spoken(asked, answered)
     check_each(asked["judged"], answered["judged"], judgement)
+    assert answered["count"] == len(common_passwords.common_passwords())
+
+
+def check_spoken(asked: dict[str, Any], answered: dict[str, Any]) -> None:
+    """The same, of the rules that need nothing but Unicode."""
+    check_each(asked["prepared"], answered["prepared"], lambda text: [prepare(text).reveal().decode()])
     check_each(asked["names"], answered["names"], lambda text: refusal_only(parse_username, text))
     check_each(asked["emails"], answered["emails"], lambda text: refusal_only(parse_email, text))
     check_each(asked["folded"], answered["folded"], str.casefold)
-    assert answered["count"] == len(common_passwords.common_passwords())
 
 
 def check_each(questions: list[Any], answers: list[Any], expected: Callable[[Any], Any]) -> None:

@@ -2,23 +2,15 @@
 
 import { readFileSync } from "node:fs";
 
-import { fromUtf8 } from "../src/bytes";
-import { caseFold } from "../src/protocol/case_folding";
 import { CommonPasswords } from "../src/protocol/common_passwords";
-import { judgeEmail } from "../src/protocol/email_rules";
-import { judgeName } from "../src/protocol/name_rules";
 import { judge } from "../src/protocol/new_password";
-import { PasswordRefused, prepare } from "../src/protocol/password_rules";
 import type { Checks } from "./checks";
+import { type Spoken, answerSpoken } from "./spoken";
 
 /** See `asked_of_rules` in tests/kits/rules_in_browser.py. */
-export interface AskedOfRules {
+export interface AskedOfRules extends Spoken {
   readonly commonPasswords: string;
-  readonly prepared: readonly string[];
   readonly judged: readonly Judged[];
-  readonly names: readonly string[];
-  readonly emails: readonly string[];
-  readonly folded: readonly string[];
 }
 
 interface Judged {
@@ -32,24 +24,7 @@ export async function answerRules(asked: AskedOfRules) {
   const common = new CommonPasswords(fileOf(asked.commonPasswords));
   const judged: (string | null)[] = [];
   for (const { password, ...about } of asked.judged) judged.push(await judge(password, { ...about, common }));
-  return {
-    prepared: asked.prepared.map(prepared),
-    judged,
-    names: asked.names.map(judgeName),
-    emails: asked.emails.map(judgeEmail),
-    folded: asked.folded.map(caseFold),
-    count: common.count,
-  };
-}
-
-/** As a list of one text, or the reason why there is none. */
-function prepared(text: string): [string] | string {
-  try {
-    return [fromUtf8(prepare(text))];
-  } catch (error) {
-    if (error instanceof PasswordRefused) return error.reason;
-    throw error;
-  }
+  return { ...answerSpoken(asked), judged, count: common.count };
 }
 
 export async function checkList(checks: Checks, asked: AskedOfRules): Promise<void> {
