@@ -28,6 +28,7 @@ export interface Registered {
   readonly username: string;
   /** Shown once, kept nowhere. */
   readonly recoveryKey: string;
+  /** False where the account was made, and then the line broke. */
   readonly signedIn: boolean;
 }
 

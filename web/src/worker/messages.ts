@@ -1,7 +1,10 @@
 /** What page and worker say to each other (docs/design/0003-browser.md). */
 
+import type { ChangeAsked } from "../flows/change";
 import type { Told } from "../flows/failure";
+import type { LoginAsked } from "../flows/login";
 import type { Progress } from "../flows/progress";
+import type { RegisterAsked, Registered } from "../flows/register";
 
 interface To<Name extends string> {
   readonly ask: Name;
@@ -11,28 +14,11 @@ interface To<Name extends string> {
 
 export type Warm = To<"warm">;
 
-export interface Login extends To<"login"> {
-  readonly identifier: string;
-  readonly password: string;
-  readonly deviceName: string;
-}
+export interface Login extends To<"login">, LoginAsked {}
 
-export interface Register extends To<"register"> {
-  readonly username: string;
-  /** Each of these may be empty. */
-  readonly email: string;
-  readonly displayName: string;
-  readonly invitation: string;
-  readonly password: string;
-  readonly deviceName: string;
-}
+export interface Register extends To<"register">, RegisterAsked {}
 
-export interface Change extends To<"change"> {
-  readonly identifier: string;
-  readonly current: string;
-  readonly next: string;
-  readonly deviceName: string;
-}
+export interface Change extends To<"change">, ChangeAsked {}
 
 export interface Judge extends To<"judge"> {
   readonly password: string;
@@ -59,8 +45,7 @@ export interface Verdict {
 export interface Outcome {
   warm: Record<string, never>;
   login: { readonly username: string };
-  /** `signedIn` is false where the account was made, and then the line broke. */
-  register: { readonly username: string; readonly recoveryKey: string; readonly signedIn: boolean };
+  register: Registered;
   change: Record<string, never>;
   judge: Verdict;
   judgeName: Verdict;

@@ -30,7 +30,7 @@ from watchword.server.sessions.identify import Caller
 from watchword.server.sessions.model import Session
 from watchword.server.sessions.service import SessionService
 
-_DASHBOARD: Final = "/dashboard"
+DASHBOARD: Final = "/dashboard"
 
 
 class _Confirmed(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -70,13 +70,12 @@ class _AccountPages:
             others=sum(each.id != current for each in live),
             events=[EventView.of(each, texts) for each in recent],
             done=read_done(request.query.get("done")),
-            facts=self._maker.facts(return_path=_DASHBOARD),
+            facts=self._maker.facts(return_path=DASHBOARD),
         )
 
     async def password(self, request: Request) -> Reply:
         caller: Caller = request.identity
-        account = caller.account
-        facts = self._maker.facts(return_path=_DASHBOARD, username=account.username, email=account.email)
+        facts = self._maker.facts(return_path=DASHBOARD)
         return self._maker.make(request, "password", **self._frame(caller), least=MIN_LENGTH, facts=facts)
 
     async def log_out(self, request: Request) -> Reply:
@@ -93,12 +92,12 @@ class _AccountPages:
         await self._end(caller, session_id, request)
         if session_id == caller.session.id:
             return self._signed_out(Done.SIGNED_OUT)
-        return Reply.see_other(after(_DASHBOARD, Done.SESSION_ENDED))
+        return Reply.see_other(after(DASHBOARD, Done.SESSION_ENDED))
 
     async def end_others(self, request: Request) -> Reply:
         caller = self._checked(request)
         await self._sessions.end_others(caller.account.id, caller.session.id, request.context)
-        return Reply.see_other(after(_DASHBOARD, Done.OTHERS_ENDED))
+        return Reply.see_other(after(DASHBOARD, Done.OTHERS_ENDED))
 
     async def end_all(self, request: Request) -> Reply:
         caller = self._checked(request)
@@ -134,7 +133,7 @@ def account_routes(
         return Route("POST", path, handler, page=True, auth=True, form=kind)
 
     return [
-        Route("GET", _DASHBOARD, pages.dashboard, page=True, auth=True, query=frozenset({"done"})),
+        Route("GET", DASHBOARD, pages.dashboard, page=True, auth=True, query=frozenset({"done"})),
         Route("GET", "/password", pages.password, page=True, auth=True),
         form("/logout", pages.log_out, _Confirmed),
         form("/dashboard/sessions/end", pages.end_one, _OneSession),

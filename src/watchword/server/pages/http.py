@@ -15,13 +15,12 @@ from watchword.server.activity.service import ActivityService
 from watchword.server.http.endpoint import Request, Route
 from watchword.server.http.reply import Reply
 from watchword.server.http.return_path import safe_return_path
-from watchword.server.pages.account import account_routes
+from watchword.server.pages.account import DASHBOARD, account_routes
 from watchword.server.pages.making import PageMaker
 from watchword.server.pages.words import read_done
 from watchword.server.sessions.cookie import BrowserCookies
 from watchword.server.sessions.service import SessionService
 
-DASHBOARD: Final = "/dashboard"
 _LOGIN_QUERY: Final = frozenset({"return", "done"})
 
 

@@ -15,8 +15,6 @@ from watchword.server.pages.catalogue import Texts, texts_of
 from watchword.server.pages.environment import render
 from watchword.server.pages.languages import choose_language
 
-SERVICE: Final = "watchword"
-"""The name by which people know this place: no password may be only that."""
 _TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "login": ("problem", "progress", "script"),
     "register": ("problem", "progress", "script", "reason", "name", "recovery"),
@@ -66,16 +64,9 @@ class PageMaker:
         headers = {"content-language": texts.language, "vary": "accept-language"}
         return Reply.html(text, status, headers=headers)
 
-    def facts(self, *, return_path: str, **more: str | None) -> Mapping[str, Any]:
-        """What a page's script is told."""
-        return {
-            "worker": self.assets.url("worker.js"),
-            "origin": self.origin,
-            "registration": self.registration.value,
-            "service": SERVICE,
-            "returnPath": return_path,
-            **more,
-        }
+    def facts(self, *, return_path: str) -> Mapping[str, Any]:
+        """What a page's script is told: `Facts` in `web/src/pages/page.ts`. `make` adds what the browser is called."""
+        return {"worker": self.assets.url("worker.js"), "origin": self.origin, "returnPath": return_path}
 
     def problem(self, request: Request, error: WatchwordError) -> Reply:
         """The page for `error`. Nothing of the error's own text is shown: it is in English, and for programs."""

@@ -11,7 +11,8 @@ from watchword.errors import RefusedError
 from watchword.server.http.endpoint import Request, Route
 from watchword.server.http.reply import Reply
 from watchword.server.http.return_path import LOGIN_PATH, safe_return_path
-from watchword.server.pages.http import DASHBOARD, login_page
+from watchword.server.pages.account import DASHBOARD
+from watchword.server.pages.http import login_page
 from watchword.server.pages.making import PageMaker
 from watchword.server.pages.stand_in import StandIn
 from watchword.server.sessions.cookie import BrowserCookies

@@ -127,10 +127,7 @@ class StandIn:
         asked = StretchParams(
             memory_kib=begun.stretch.memory_kib, passes=begun.stretch.passes, lanes=begun.stretch.lanes
         )
-        affordable = asked.memory_kib <= MOST_MEMORY_KIB and asked.passes <= MOST_PASSES
-        params = (
-            asked if affordable else StretchParams()
-        )  # cannot be right, and is refused like a wrong password
+        params = affordable(asked)
         stretched = await self._run_slow(lambda: stretch(password, salt, params))
         return login_secret(stretched, salt=salt, params=params)
 
