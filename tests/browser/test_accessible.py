@@ -7,7 +7,6 @@ from typing import Final, Literal
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 from tests.kits.axe import findings
-from tests.kits.browser import PATIENCE_MS
 from tests.kits.journeys import (
     CHANGE,
     DASHBOARD,
@@ -93,7 +92,7 @@ def test_logging_in_takes_a_keyboard_and_nothing_else(visit: Visit, account: Tes
     visitor = visit()
     visitor.open(LOGIN)
     page = visitor.page
-    expect(page.locator("#login-form button[type=submit]")).to_be_enabled(timeout=PATIENCE_MS)
+    expect(page.locator("#login-form button[type=submit]")).to_be_enabled()
     tabs_to(page, "identifier")
     page.keyboard.type(account.username)
     tabs_to(page, "password")
@@ -106,7 +105,7 @@ def test_registering_takes_a_keyboard_and_nothing_else(visit: Visit, new_name: C
     visitor = visit()
     visitor.open(REGISTER)
     page = visitor.page
-    expect(page.locator("#register-form button[type=submit]")).to_be_enabled(timeout=PATIENCE_MS)
+    expect(page.locator("#register-form button[type=submit]")).to_be_enabled()
     tabs_to(page, "username")
     page.keyboard.type(new_name())
     tabs_to(page, "password")
@@ -130,9 +129,8 @@ def test_the_keyboard_is_never_trapped(visit: Visit, path: str) -> None:
         page.keyboard.press("Tab")
         seen.append(
             page.evaluate(
-                "document.activeElement === document.body ? '' : focusId()".replace(
-                    "focusId()", "document.activeElement.outerHTML.slice(0, 120)"
-                )
+                "(() => { const it = document.activeElement;"
+                " return it === document.body ? '' : it.outerHTML.slice(0, 120); })()"
             )
         )
         if seen[-1] in seen[:-1]:

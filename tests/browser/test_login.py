@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
-from tests.kits.browser import PATIENCE_MS
 from tests.kits.journeys import DASHBOARD, LOGIN, refused, sessions_shown, sign_in
 from tests.kits.stage import Visit
 from tests.kits.visitor import Visitor
@@ -53,7 +52,7 @@ def test_a_wrong_password_keeps_the_name_and_clears_the_password(visit: Visit, a
     assert _REQUEST_ID.search(visitor.page.inner_text("#problem code"))
     assert visitor.input("identifier").input_value() == account.username
     assert visitor.input("password").input_value() == ""
-    expect(visitor.input("password")).to_be_focused(timeout=PATIENCE_MS)
+    expect(visitor.input("password")).to_be_focused()
     assert visitor.cookie is None
     visitor.fill(password=PASSWORD)
     visitor.submit("login-form")
@@ -78,7 +77,7 @@ def test_sending_twice_makes_one_session(visit: Visit, account: TestAccount) -> 
     visitor = visit()
     visitor.open(LOGIN)
     visitor.fill(identifier=account.username, password=PASSWORD)
-    expect(visitor.page.locator("#login-form button[type=submit]")).to_be_enabled(timeout=PATIENCE_MS)
+    expect(visitor.page.locator("#login-form button[type=submit]")).to_be_enabled()
     visitor.page.locator("#login-form button[type=submit]").dblclick()
     visitor.arrives(DASHBOARD)
     assert sessions_shown(visitor) == 2
@@ -92,7 +91,7 @@ def test_reloading_while_it_logs_in_does_no_harm(visit: Visit, account: TestAcco
     visitor.log_in(account.username, PASSWORD)
     visitor.sees("#progress")
     visitor.page.reload()
-    visitor.page.locator("#login-form, #sessions").first.wait_for(timeout=PATIENCE_MS)
+    visitor.page.locator("#login-form, #sessions").first.wait_for()
     sign_in_or_there(visitor, account.username)
     assert sessions_shown(visitor) in {2, 3}
 
@@ -116,7 +115,7 @@ def test_two_tabs_that_log_in_at_once_are_one_device(visit: Visit, account: Test
     for tab in tabs:
         tab.locator("#login-form button[type=submit]").click()
     for tab in tabs:
-        expect(tab).to_have_url(visitor.origin + DASHBOARD, timeout=PATIENCE_MS)
+        expect(tab).to_have_url(visitor.origin + DASHBOARD)
     visitor.open(DASHBOARD)
     assert account.username in visitor.page.inner_text("main")
     names = {session.device for session in account.client.list_sessions().sessions}

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from tests.kits.browser import PATIENCE_MS
 from tests.kits.journeys import (
     DASHBOARD,
     LOGIN,
@@ -53,7 +52,7 @@ def test_the_recovery_key_must_be_typed_again(visit: Visit, new_name: Callable[[
     key = recovery_key(visitor)
     wrong = "0000" if not key.endswith("0000") else "1111"
     enter_ending(visitor, wrong + wrong)
-    expect(visitor.input("ending")).to_have_attribute("aria-invalid", "true", timeout=PATIENCE_MS)
+    expect(visitor.input("ending")).to_have_attribute("aria-invalid", "true")
     assert visitor.page.url == visitor.origin + REGISTER
     folded = key[-4:].lower().replace("1", "l").replace("0", "o")
     visitor.fill(ending=folded)
@@ -81,7 +80,7 @@ def test_a_weak_password_is_told_before_anything_is_sent(
     visitor.open(REGISTER)
     visitor.fill(username=new_name(), password=password)
     visitor.submit("register-form")
-    expect(visitor.input("password")).to_have_attribute("aria-invalid", "true", timeout=PATIENCE_MS)
+    expect(visitor.input("password")).to_have_attribute("aria-invalid", "true")
     expect(visitor.page.locator("#password-error")).not_to_be_empty()
     assert [sent.url for sent in visitor.sent if sent.method == "POST"] == []
 
@@ -92,7 +91,7 @@ def test_sending_twice_makes_one_account(
     visitor, name = visit(), new_name()
     visitor.open(REGISTER)
     visitor.fill(username=name, password=PASSWORD)
-    expect(visitor.page.locator("#register-form button[type=submit]")).to_be_enabled(timeout=PATIENCE_MS)
+    expect(visitor.page.locator("#register-form button[type=submit]")).to_be_enabled()
     visitor.page.locator("#register-form button[type=submit]").dblclick()
     enter_ending(visitor, recovery_key(visitor))
     visitor.arrives(DASHBOARD)
@@ -114,7 +113,7 @@ def test_reloading_while_it_registers_leaves_an_account_that_works_or_none(
     visitor.allow_status(400, 401, 403, 409, 422)
     visitor.fill(username=name, password=PASSWORD)
     visitor.submit("register-form")
-    visitor.page.locator("#recovery:visible, #problem:visible").first.wait_for(timeout=PATIENCE_MS)
+    visitor.page.locator("#recovery:visible, #problem:visible").first.wait_for()
     if visitor.page.locator("#problem").is_visible():
         sign_in(visitor, name)
     else:

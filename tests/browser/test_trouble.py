@@ -3,7 +3,6 @@
 import re
 
 from playwright.sync_api import Route, expect
-from tests.kits.browser import PATIENCE_MS
 from tests.kits.journeys import DASHBOARD, LOGIN, refused
 from tests.kits.stage import Visit
 
@@ -49,7 +48,7 @@ def test_a_server_that_cannot_be_reached_is_told_and_the_next_try_works(
     visitor = visit()
     visitor.allow("net::ERR_INTERNET_DISCONNECTED|net::ERR_FAILED")
     visitor.open(LOGIN)
-    expect(visitor.page.locator("#login-form button[type=submit]")).to_be_enabled(timeout=PATIENCE_MS)
+    expect(visitor.page.locator("#login-form button[type=submit]")).to_be_enabled()
     visitor.context.route("**/api/**", lambda route: route.abort("internetdisconnected"))
     visitor.log_in(account.username, PASSWORD)
     refused(visitor)

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 from tests.kits.axe import findings
-from tests.kits.neighbour import neighbour
+from tests.kits.neighbour import NO_ICON, neighbour
 from tests.kits.stage import Stage, Visit
 
 from watchword.testing.server import RunningServer, running_server
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; worker-src 'self'; style-src 'self'; "
-    "require-trusted-types-for 'script'; trusted-types watchword"
+    "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; worker-src 'self'; "
+    "style-src 'self'; require-trusted-types-for 'script'; trusted-types watchword"
 )
-HEAD = "<!doctype html><html lang=en><meta charset=utf-8><title>Planted</title>"
+HEAD = f"<!doctype html><html lang=en><meta charset=utf-8><title>Planted</title>{NO_ICON}"
 FILES = {
     "/quiet": f"{HEAD}<h1>Nothing</h1>",
     "/unlabelled": f"""{HEAD}<link rel=stylesheet href=/pale.css>
@@ -89,7 +89,6 @@ def test_a_quiet_page_leaves_nothing_to_note(planted: str, visit: Visit) -> None
 def test_a_server_that_nobody_vouched_for_is_not_trusted(
     visit: Visit, server: RunningServer, stage: Stage
 ) -> None:
-
     with running_server() as stranger:
         visitor = visit(stranger)
         with pytest.raises(Exception, match="ERR_CERT_AUTHORITY_INVALID"):

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from watchword.testing import components
 
@@ -86,6 +86,7 @@ def launch(playwright: Playwright, program: Path, trusted: Sequence[str]) -> Bro
     Without its sandbox, as Playwright does by default: root and many containers cannot have it, and nothing but our
     own pages is opened.
     """
+    expect.set_options(timeout=PATIENCE_MS)
     keys = f"--ignore-certificate-errors-spki-list={','.join(trusted)}"
     return playwright.chromium.launch(
         executable_path=program, headless=True, args=[*_ARGUMENTS, keys], timeout=PATIENCE_MS

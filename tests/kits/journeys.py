@@ -1,7 +1,6 @@
 """What a person does at the pages from start to end, as several tests begin."""
 
 from playwright.sync_api import expect
-from tests.kits.browser import PATIENCE_MS
 from tests.kits.visitor import Visitor
 
 from watchword.testing.server import PASSWORD
@@ -33,7 +32,7 @@ def register(visitor: Visitor, username: str, password: str = PASSWORD, **more: 
 def recovery_key(visitor: Visitor) -> str:
     """The key, once it is shown."""
     shown = visitor.sees("#recovery-key")
-    expect(shown).not_to_be_empty(timeout=PATIENCE_MS)
+    expect(shown).not_to_be_empty()
     return shown.inner_text().strip()
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+NO_ICON: Final = "<link rel=icon href=data:,>"
+"""In a page that is not ours: else Chromium asks for `/favicon.ico`, some time or other."""
 _TYPES: Final = {"js": "text/javascript", "css": "text/css"}
 
 
@@ -16,7 +18,7 @@ def neighbour(files: Mapping[str, str], policy: str = "") -> Iterator[str]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = files.get(self.path, "").encode()
-            self.send_response(200 if body or self.path == "/favicon.ico" else 404)
+            self.send_response(200 if body else 404)
             self.send_header("Content-Type", _TYPES.get(self.path.partition(".")[2], "text/html"))
             self.send_header("Content-Security-Policy", policy)
             self.send_header("Content-Length", str(len(body)))

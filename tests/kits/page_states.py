@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from playwright.sync_api import expect
-from tests.kits.browser import PATIENCE_MS
 from tests.kits.journeys import (
     CHANGE,
     LOGIN,
@@ -44,7 +43,7 @@ def registration_refused(visitor: Visitor, _account: TestAccount) -> None:
     visitor.open(REGISTER)
     visitor.fill(username="x", password="short")
     visitor.submit("register-form")
-    expect(visitor.input("password")).to_have_attribute("aria-invalid", "true", timeout=PATIENCE_MS)
+    expect(visitor.input("password")).to_have_attribute("aria-invalid", "true")
 
 
 def recovery(visitor: Visitor, account: TestAccount) -> None:
@@ -76,7 +75,7 @@ def password(visitor: Visitor, account: TestAccount) -> None:
 def password_refused(visitor: Visitor, account: TestAccount) -> None:
     sign_in(visitor, account.username)
     change_password(visitor, PASSWORD, "short")
-    expect(visitor.input("next")).to_have_attribute("aria-invalid", "true", timeout=PATIENCE_MS)
+    expect(visitor.input("next")).to_have_attribute("aria-invalid", "true")
 
 
 def signed_out(visitor: Visitor, account: TestAccount) -> None:

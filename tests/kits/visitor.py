@@ -127,14 +127,12 @@ class Visitor:
 
     def arrives(self, path: str) -> None:
         """Wait until the address is `path`, whatever its query."""
-        expect(self.page).to_have_url(
-            re.compile(re.escape(self.origin + path) + r"(\?.*)?"), timeout=PATIENCE_MS
-        )
+        expect(self.page).to_have_url(re.compile(re.escape(self.origin + path) + r"(\?.*)?"))
 
     def sees(self, selector: str) -> Locator:
         """Wait until it is shown."""
         found = self.page.locator(selector)
-        expect(found).to_be_visible(timeout=PATIENCE_MS)
+        expect(found).to_be_visible()
         return found
 
     def eventually(self, holds: Callable[[], bool]) -> None:

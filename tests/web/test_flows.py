@@ -2,12 +2,11 @@
 
 import json
 import subprocess
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from tests.kits.browser_modules import bundled
 from tests.kits.process import RunningServer, clean_environment
-from tests.kits.toolchains import WEB, web_packages
 
 from watchword.testing import components
 
@@ -17,39 +16,21 @@ _LIMIT_SECONDS: Final = 110
 REFUSED: Final = {"code": "refused", "requestId": True}
 
 
-def bundle(folder: Path) -> Path:
-    """The flows as one script, that finds data files where the server serves them."""
-    command = [
-        str(web_packages() / ".bin/esbuild"),
-        "test/flows.ts",
-        "--bundle",
-        "--platform=node",
-        "--format=esm",
-        "--log-level=warning",
-        "--loader:.bin=file",
-        "--asset-names=[name]-[hash]",
-        "--public-path=/assets/",
-        f"--outdir={folder}",
-        "--out-extension:.js=.mjs",
-    ]
-    done = subprocess.run(
-        command,
-        cwd=WEB,
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_LIMIT_SECONDS,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder / "flows.mjs"
+BUNDLING: Final = (
+    "--platform=node",
+    "--format=esm",
+    "--loader:.bin=file",
+    "--asset-names=[name]-[hash]",
+    "--public-path=/assets/",
+)
+"""The flows find data files where the server serves them."""
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the script found, and under `server` what the server's log says of it."""
     folder = tmp_path_factory.mktemp("flows")
-    script = bundle(folder)
+    script = bundled("flows.ts", folder, *BUNDLING)
     with RunningServer.start(folder / "data", settings={"registration": "open"}) as server:
         asked = {"origin": server.origin, "password": PASSWORD, "next": NEXT}
         done = subprocess.run(
