@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from watchword.errors import ErrorCode
+from watchword.protocol.names.email import MAX_EMAIL_SIZE
 from watchword.protocol.names.reasons import NameReason
-from watchword.protocol.passwords import PasswordReason
+from watchword.protocol.passwords import MAX_LENGTH, MIN_LENGTH, PasswordReason
 from watchword.server.activity.model import ActivityKind
 from watchword.server.http.problem import KINDS
 from watchword.server.pages.catalogue import (
@@ -65,6 +66,14 @@ def test_every_reason_and_every_error_has_its_sentence(language):
     for code in ErrorCode:
         if code not in {ErrorCode.INVALID_CONFIG, ErrorCode.WRONG_PASSWORD}:  # of commands alone
             assert f"problem.{code.value}" in entries
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_numbers_in_reasons_are_those_of_the_rules(language):
+    texts = texts_of(language)
+    assert f" {MIN_LENGTH} " in texts.plain("reason.too_short")
+    assert f" {MAX_LENGTH} " in texts.plain("reason.too_long")
+    assert f" {MAX_EMAIL_SIZE} " in texts.plain("name.too_long")
 
 
 def test_a_number_chooses_its_form():
