@@ -384,6 +384,16 @@ def test_fault_A15_nothing_of_a_request_splits_a_redirect(scene: Scene) -> None:
         assert scene.caller.raw(head).status == 400
 
 
+def test_fault_A10_redirects_name_no_host(scene: Scene) -> None:
+    lies = [(name, "evil.example") for name in ("X-Forwarded-Host", "Forwarded", "X-Original-URL", "Referer")]
+    for host in (f"localhost:{scene.caller.port}", "id.example.org", "other.example.org"):
+        answer = scene.get("/dashboard", HTML, ("Host", host), *lies)
+        assert (answer.status, answer.headers["location"]) == (303, "/login?return=/dashboard")
+    target = f"https://localhost:{scene.caller.port}/dashboard"
+    assert scene.get(target, HTML).headers["location"] == "/login?return=/dashboard"
+    assert scene.get("/dashboard", HTML, ("Host", "evil.example")).status == 421
+
+
 def test_a_cookie_header_stands_once(scene: Scene) -> None:
     assert scene.get("/dashboard", HTML, SIGNED_IN, SIGNED_IN).status == 400
     assert scene.get("/health/live", SIGNED_IN, ("cookie", "b=c")).status == 400
