@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from playwright.sync_api import Route
 from tests.kits.journeys import CHANGE, DASHBOARD, LOGIN, sessions_shown, sign_in
 from tests.kits.stage import BEHIND, Servers, Visit
 from tests.kits.visitor import Visitor
@@ -73,6 +74,38 @@ def test_ending_the_others_leaves_this_one(visit: Visit, account: TestAccount) -
     second.page.locator("form[action='/dashboard/sessions/end-others'] button").click()
     second.sees("#done")
     assert sessions_shown(second) == 1
+    first.open(DASHBOARD)
+    first.arrives(LOGIN)
+
+
+def test_a_sign_out_that_was_stopped_on_the_way_can_be_pressed_again(
+    visit: Visit, account: TestAccount
+) -> None:
+    visitor = visit()
+    sign_in(visitor, account.username)
+    stopped: list[str] = []
+
+    def stop(route: Route) -> None:
+        """As the browser's own button does: the page stays as it is."""
+        stopped.append(route.request.url)
+        route.abort("aborted")
+
+    visitor.context.route("**/logout", stop)
+    visitor.press("Sign out")
+    visitor.eventually(lambda: bool(stopped))
+    visitor.context.unroute("**/logout")
+    visitor.press("Sign out")
+    visitor.arrives(LOGIN)
+    assert visitor.cookie is None
+
+
+def test_pressing_twice_does_no_harm(visit: Visit, account: TestAccount) -> None:
+    first, second = two_browsers(visit, account)
+    second.page.locator("#sessions li", has_text="Firefox 141").locator("form button").dblclick()
+    second.sees("#done")
+    assert sessions_shown(second) == 2
+    second.page.get_by_role("button", name="Sign out", exact=True).dblclick()
+    second.arrives(LOGIN)
     first.open(DASHBOARD)
     first.arrives(LOGIN)
 

@@ -10,13 +10,6 @@ for (const time of document.querySelectorAll<HTMLTimeElement>("time[data-when]")
   if (!Number.isNaN(instant.getTime())) time.textContent = moments.format(instant);
 }
 
-for (const form of document.querySelectorAll<HTMLFormElement>("form[data-once]")) {
-  form.addEventListener("submit", (event) => {
-    if (form.dataset["sent"] !== undefined) event.preventDefault();
-    form.dataset["sent"] = "";
-  });
-}
-
 // What was done was done once: a reload does not say it again.
 const here = new URL(window.location.href);
 if (here.searchParams.has("done")) {
