@@ -17,6 +17,7 @@ ALLOWED = {
     ),  # heads of the trail: published in checkpoints, checked against the whole database
     ("server/audit/", "digest"),
     ("server/audit/restored.py", "tag"),  # the kind of an event
+    ("server/activity/", "tag"),
     ("server/backup/", "digest"),  # of a file against damage; who has the file computes it
     ("server/http/", "tag"),  # an entity tag of public keys
     ("server/keys/", "tag"),
