@@ -23,6 +23,7 @@ from watchword.core.clock import HOUR, later
 from watchword.core.ids import AccountId, DeviceId, RequestId, SessionId
 from watchword.errors import UnauthenticatedError
 from watchword.server.activity import sql
+from watchword.server.activity.grouping import MAX_APPS
 from watchword.server.activity.model import Activity, ActivityKind
 from watchword.server.activity.service import MAX_LIMIT, READ_GROUPED
 from watchword.server.audit.erase import Erasure
@@ -219,6 +220,34 @@ async def test_tokens_are_one_line_for_each_app_and_hide_nothing(world: World) -
         (apps[0], READ_GROUPED // 2, False),
         (apps[1], READ_GROUPED // 2, True),
     ]
+
+
+async def test_tokens_for_many_apps_take_no_room_from_refusals(world: World) -> None:
+    account = (await sign_in(world, "ann")).enrolled.account.id
+    refused = refusal(world, "u:ann", "192.0.2.77")
+    changes = event(world, AuditTag.PASSWORD_CHANGE_REFUSED, account, address="192.0.2.78")
+    tokens = [
+        event(world, AuditTag.TOKEN_ISSUED, account, audience=f"https://a{n}.example.org") for n in range(49)
+    ]
+    await write(world, refused, changes, *tokens)
+    apps, others, rest = _split(await recent(world, account))
+    assert [one.audience for one in apps] == [
+        f"https://a{n}.example.org" for n in range(48, 48 - MAX_APPS, -1)
+    ]
+    assert [(one.kind, one.audience, one.count, one.since) for one in others] == [
+        (KIND.TOKEN_ISSUED, "", 49 - MAX_APPS, tokens[0].at)
+    ]
+    assert [(one.kind, one.address) for one in rest[:2]] == [
+        (KIND.PASSWORD_CHANGE_REFUSED, "192.0.2.78"),
+        (KIND.SIGN_IN_REFUSED, "192.0.2.77"),
+    ]
+
+
+def _split(found: list[Activity]) -> tuple[list[Activity], list[Activity], list[Activity]]:
+    """The groups of named apps, those of all others, and what comes after them."""
+    named = [one for one in found if one.kind is KIND.TOKEN_ISSUED and one.audience]
+    others = [one for one in found if one.kind is KIND.TOKEN_ISSUED and not one.audience]
+    return named, others, [one for one in found if one.kind is not KIND.TOKEN_ISSUED]
 
 
 async def test_the_list_has_its_limit_and_groups_have_theirs(world: World) -> None:

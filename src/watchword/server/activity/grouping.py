@@ -10,6 +10,8 @@ from watchword.server.activity.model import Activity, ActivityKind
 GROUPED: Final = frozenset(
     {ActivityKind.SIGN_IN_REFUSED, ActivityKind.PASSWORD_CHANGE_REFUSED, ActivityKind.TOKEN_ISSUED}
 )
+MAX_APPS: Final = 10
+"""Groups that name their app. Whoever is signed in can have tokens for as many apps as they like."""
 
 
 @dataclass(slots=True)
@@ -20,10 +22,12 @@ class _Group:
     since: Instant
     count: int = 0
     more: bool = False
+    audience: str = ""
     addresses: set[str] = field(default_factory=set)
 
     def add(self, activity: Activity) -> None:
         self.since = activity.since
+        self.audience = activity.audience if self.count == 0 or activity.audience == self.audience else ""
         self.count += activity.count
         self.more = activity.more
         if activity.address:
@@ -35,27 +39,53 @@ class _Group:
             since=self.since,
             count=self.count,
             more=self.more,
+            audience=self.audience,
             addresses=len(self.addresses),
         )
 
 
-def group(activities: Iterable[Activity], *, limit: int) -> list[Activity]:
-    """At most `limit` single events, and as many groups, from `activities`, newest first.
+class _Gap:
+    """The groups between two events: one for each kind of refusal, and those of tokens, with a limit of their own.
 
-    A group stands where its newest member was; a group of tokens is for one app.
+    So tokens take no room from anything else, and each app beyond the limit goes into one group for all such apps.
+    """
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[ActivityKind, str | None], _Group] = {}
+        self._apps = MAX_APPS
+
+    def add(self, activity: Activity) -> None:
+        key = self._key(activity)
+        if key not in self._groups:
+            self._groups[key] = _Group(activity, activity.since)
+            self._apps -= bool(key[1])
+        self._groups[key].add(activity)
+
+    def close(self) -> list[Activity]:
+        """The groups, newest first; the next gap begins."""
+        groups = [each.activity() for each in self._groups.values()]
+        self._groups.clear()
+        return groups
+
+    def _key(self, activity: Activity) -> tuple[ActivityKind, str | None]:
+        named = (activity.kind, activity.audience)
+        fits = not activity.audience or self._apps > 0 or named in self._groups
+        return named if fits else (activity.kind, None)
+
+
+def group(activities: Iterable[Activity], *, limit: int) -> list[Activity]:
+    """At most `limit` single events from `activities`, newest first, with what is grouped before and between them.
+
+    A group stands where its newest member was; a group of tokens is for one app, as far as there is room.
     """
     shown: list[Activity] = []
-    gap: dict[str, _Group] = {}
-    events = groups = 0
+    gap, left = _Gap(), limit
     for activity in activities:
         if activity.kind in GROUPED:
-            key = f"{activity.kind} {activity.audience}"
-            gap.setdefault(key, _Group(activity, activity.since)).add(activity)
-            continue
-        if events == limit:
+            gap.add(activity)
+        elif left:
+            shown += [*gap.close(), activity]
+            left -= 1
+        else:
             return shown
-        between = [one.activity() for one in gap.values()][: limit - groups]
-        shown += [*between, activity]
-        gap.clear()
-        events, groups = events + 1, groups + len(between)
-    return shown + [one.activity() for one in gap.values()][: limit - groups]
+    return shown + gap.close() if limit else []
