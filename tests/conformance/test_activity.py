@@ -166,20 +166,28 @@ async def test_a_login_that_enrolled_a_device_is_told_once(world: World) -> None
     assert (await kinds(world, account))[0] == "password_accepted"
 
 
-async def test_refused_logins_by_any_name_of_the_account_are_one_line(world: World) -> None:
-    signed = await sign_in(world, "ann", email="Ann@Example.org")
+async def test_refused_logins_by_the_user_name_are_one_line(world: World) -> None:
+    signed = await sign_in(world, "ann")
     account = signed.enrolled.account.id
     began = world.clock.now()
     for number in range(9):
         world.address = f"192.0.2.{number % 3}"
         world.clock.advance(1000)
-        name = ("ann", "ANN@example.org", "ben")[number % 3]
+        name = ("ann", "ANN", "ben")[number % 3]
         assert (await try_login(world, name)).status_code == 403
     newest = (await recent(world, account))[0]
     assert newest.kind is KIND.SIGN_IN_REFUSED
     assert (newest.count, newest.addresses, newest.address, newest.more) == (6, 2, "192.0.2.1", False)
     assert (newest.since, newest.at) == (later(began, 1000), later(began, 8000))
     assert newest.session is None
+
+
+async def test_who_tries_an_email_address_is_not_shown_to_whoever_registered_it(world: World) -> None:
+    account = (await make_member(world, "mallory", email="ann@example.org")).registered.account.id
+    world.clock.advance(1000)
+    world.address = "203.0.113.77"
+    assert (await try_login(world, "ann@example.org")).status_code == 403
+    assert await kinds(world, account) == ["registered"]
 
 
 async def test_a_flood_of_refused_logins_hides_nothing_and_is_read_in_part(world: World) -> None:
@@ -283,16 +291,16 @@ async def test_names_that_begin_alike_are_kept_apart(world: World) -> None:
     for key in ("u:ann2", "u:an", "e:ann@example.or", 'u:ann"]}', "x:ann", "", "u:a%", r"u:\u0061nn"):
         await write(world, refusal(world, key, 'u:ann"]}'))
     assert await kinds(world, ann) == ["registered"]
-    long = f"{'a' * 64}@{'b' * 60}.{'c' * 60}.{'d' * 40}.example.org"
-    bea = (await make_member(world, "bea", email=long)).registered.account.id
-    await write(world, refusal(world, f"e:{long}", "192.0.2.1"), refusal(world, f"e:{long}x", "192.0.2.2"))
+    long = "𠀀" * 64  # as long as names are, and each sign is twelve in the entry
+    bea = (await make_member(world, long)).registered.account.id
+    await write(world, refusal(world, f"u:{long}", "192.0.2.1"), refusal(world, f"u:{long}x", "192.0.2.2"))
     assert [one.address for one in await recent(world, bea)] == ["192.0.2.1", "127.0.0.1"]
 
 
 async def test_names_in_any_script_are_found(world: World) -> None:
-    account = (await make_member(world, "žluťoučký", email="jože@example.org")).registered.account.id
+    account = (await make_member(world, "žluťoučký")).registered.account.id
     world.clock.advance(1000)
-    for name in ("žluťoučký", "Jože@example.org"):
+    for name in ("žluťoučký", "ŽLUŤOUČKÝ"):
         assert (await try_login(world, name)).status_code == 403
     assert [(one.kind.value, one.count) for one in await recent(world, account)] == [
         ("sign_in_refused", 2),

@@ -25,21 +25,25 @@ class ActivityService:
     async def recent(self, account_id: AccountId, *, limit: int = MAX_LIMIT) -> list[Activity]:
         """Newest first: at most `limit` (up to MAX_LIMIT) events, and between them what is grouped.
 
-        Refused logins are those by today's names of the account, since it was made. Entries are not verified here: that
+        Refused logins are those by the account's user name, since it was made. Entries are not verified here: that
         is `AuditService.verify`. Raises `UnavailableError`, `DamagedError`.
         """
         names = await self._store.device_names(account_id)
         events = read_entries(await self._store.events(account_id, limit=READ_EVENTS), names)
         tokens = _read_cut(await self._store.tokens(account_id, limit=READ_GROUPED), names)
-        refused = [
-            await self._refused(key, account_id) for key in await self._store.identifier_keys(account_id)
-        ]
-        merged = merge(events, tokens, *refused, key=lambda activity: -activity.at)
+        refused = await self._refused(account_id)
+        merged = merge(events, tokens, refused, key=lambda activity: -activity.at)
         return group(merged, limit=max(0, min(limit, MAX_LIMIT)))
 
-    async def _refused(self, identifier_key: str, account_id: AccountId) -> list[Activity]:
-        """Whoever had the name before is none of this owner's business."""
-        found = await self._store.refused(identifier_key, since=account_id.began_at, limit=READ_GROUPED)
+    async def _refused(self, account_id: AccountId) -> list[Activity]:
+        """By the user name alone: nobody has shown that an e-mail address is theirs, and its owner may be trying it.
+
+        Whoever had the name before is none of this owner's business either.
+        """
+        key = await self._store.username_key(account_id)
+        if key is None:
+            return []
+        found = await self._store.refused(key, since=account_id.began_at, limit=READ_GROUPED)
         return _read_cut(found, {})
 
 

@@ -26,9 +26,7 @@ REFUSED: Final = (
 )
 _INDEXED: Final = 400
 """Characters of a value that are in the index."""
-_IDENTIFIER_KEYS: Final = (
-    "select identifier_key from logins where account_id = :account order by identifier_key limit 10"
-)
+_USERNAME_KEY: Final = "select identifier_key from logins where account_id = :account and kind = 'username'"
 _DEVICE_NAMES: Final = (
     "select id, name from devices where account_id = :account order by id desc limit :limit"
 )
@@ -52,9 +50,9 @@ class SQLActivityStore:
         found = await self._entries(REFUSED, {"value": value, "since": since, "limit": limit})
         return [entry for entry in found if entry.personal.get("identifier") == clean(identifier_key)]
 
-    async def identifier_keys(self, account_id: AccountId) -> Sequence[str]:
-        rows = await self._database.fetch_all(_IDENTIFIER_KEYS, {"account": account_id.value})
-        return [Columns(row).text() for row in rows]
+    async def username_key(self, account_id: AccountId) -> str | None:
+        row = await self._database.fetch_one(_USERNAME_KEY, {"account": account_id.value})
+        return Columns(row).text() if row else None
 
     async def device_names(self, account_id: AccountId) -> Mapping[DeviceId, str]:
         parameters: Parameters = {"account": account_id.value, "limit": _DEVICES}

@@ -23,8 +23,8 @@ class ActivityStore(Protocol):
         """Logins by this name that were refused at `since` or later."""
         ...
 
-    async def identifier_keys(self, account_id: AccountId) -> Sequence[str]:
-        """The names by which the account logs in."""
+    async def username_key(self, account_id: AccountId) -> str | None:
+        """The user name by which the account logs in, as it stands in entries."""
         ...
 
     async def device_names(self, account_id: AccountId) -> Mapping[DeviceId, str]:
