@@ -8,6 +8,7 @@ from tests.kits.world import World, open_world
 from tests.pages.kit import Reader, account_of, parse, reader_of, session_of
 
 from watchword.client.flows.account import DeviceKeys
+from watchword.server.http.admission import Admission
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +39,17 @@ async def test_the_account_page_shows_who_it_is_where_and_what_happened(world):
         assert said in words
     assert "Your account was made" in words
     assert "You are signed in nowhere else." in words
+
+
+async def test_where_there_is_no_room_the_account_page_says_when_to_come_back(world):
+    reader = await reader_of(world, await world.register("ada"))
+    world.app = dataclasses.replace(world.app, admission=(admission := Admission(slots=1, queue=0)))
+    async with admission:
+        answer = await reader.get("/dashboard")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert "text/html" in answer.headers["content-type"]
+        assert (await Reader(world=world).get("/dashboard")).status_code == 303
+    assert (await reader.get("/dashboard")).status_code == 200
 
 
 async def test_signing_out_ends_the_session_and_forgets_the_cookie(world):

@@ -14,8 +14,8 @@ from watchword.server.activity.store import ActivityStore
 MAX_LIMIT: Final = 50
 READ_EVENTS: Final = 4 * MAX_LIMIT
 """A device that is enrolled is two entries, and refused changes of the password become one."""
-READ_GROUPED: Final = 200
-"""Refused logins by each name, and tokens: a few milliseconds of reading, however many there are."""
+READ_GROUPED: Final = 50
+"""Refused logins, and tokens: a millisecond of reading, however many there are. Counts of more are least counts."""
 
 
 class ActivityService:
