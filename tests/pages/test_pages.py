@@ -256,8 +256,28 @@ async def test_every_error_has_a_page_that_says_what_next_and_under_which_id(wor
     assert reply.status == KINDS[code].status
     assert str(request.context.request_id) in page.words()
     assert "secret detail" not in reply.body.decode()
-    check_structure("problem", page, "en")
     check_headings("problem", page)
+    if code is not ErrorCode.MISDIRECTED:
+        check_structure("problem", page, "en")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_fault_A10_people_at_a_wrong_host_are_told_the_right_one(world, language):
+    """Nothing of what they sent is repeated, and nothing is loaded, since nothing of ours is at that host."""
+    nobody = Reader(world=world, language=language)
+    for path in ("/", "/login?return=/canary", "/canary", "//canary"):
+        for host in ("192.168.1.20:8443", "canary.example", "localhost.canary.example"):
+            answer = await nobody.get(path, host=host)
+            page = parse(answer.text)
+            assert (answer.status_code, answer.headers["content-language"]) == (421, language)
+            assert [each["href"] for each in page.all("a")] == [f"{ORIGIN}/"]
+            assert [each.tag for each in page.all() if each["src"] or each.tag in {"link", "script"}] == []
+            assert texts_of(language).plain("error.misdirected.title") in page.words()
+            assert answer.headers["x-request-id"] in page.words()
+            assert not {"canary", "192.168"} & set(re.findall("canary|192.168", answer.text))
+    assert (await nobody.get("/", host="a@b")).status_code == 400
+    programs = await world.call("GET", "/login", headers={"host": "canary.example"})
+    assert (programs.status_code, programs.headers["content-type"]) == (421, "application/problem+json")
     check_inert("problem", page)
 
 

@@ -7,7 +7,7 @@ a path that exists and one that does not answer the same.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from watchword.core.clock import Clock
@@ -215,16 +215,19 @@ class App:
     async def _handle(self, exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         headers = Headers(scope["headers"])
         exchange.note_their_id(headers)
+        request = exchange.request = (
+            Request(  # before the host, so that people at a wrong one are told on a page
+                context=exchange.context,
+                headers=headers,
+                authorization=headers.get("authorization"),
+                path_parameters={},
+                query={},
+            )
+        )
         self.hosts.check(headers.raw(b"host"))
         exchange.place, parameters = self.table.find(exchange.raw_path.decode("latin-1"))
+        request = exchange.request = replace(request, path_parameters=parameters)
         route = exchange.place.find(exchange.method) if exchange.place else None
-        request = exchange.request = Request(
-            context=exchange.context,
-            headers=headers,
-            authorization=headers.get("authorization"),
-            path_parameters=parameters,
-            query={},
-        )
         for check in self.door:
             await check(request, route)
         if route is None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from watchword.errors import WatchwordError
+from watchword.errors import ErrorCode, WatchwordError
 from watchword.server.accounts.model import RegistrationMode
 from watchword.server.http.endpoint import Request
 from watchword.server.http.problem import KINDS
@@ -26,6 +26,8 @@ _INTERNAL: Final = "internal"
 _CONFLICT: Final = "conflict"
 """Says as well what is the matter where a script would have to begin again."""
 _SERVER_FAULT: Final = 500
+_PAGES: Final[Mapping[ErrorCode, str]] = {ErrorCode.MISDIRECTED: "misdirected"}
+"""Errors that have a page of their own; all others share one."""
 
 
 def texts_for(request: Request) -> Texts:
@@ -74,7 +76,8 @@ class PageMaker:
         if f"error.{code}.title" not in texts_for(request).entries:
             code = _CONFLICT if kind.status < _SERVER_FAULT else _INTERNAL
         request_id = str(request.context.request_id)
-        return self.make(request, "problem", status=kind.status, code=code, request_id=request_id)
+        page = _PAGES.get(error.code, "problem")
+        return self.make(request, page, status=kind.status, code=code, request_id=request_id)
 
 
 def _said(texts: Texts, page: str) -> Mapping[str, str]:
