@@ -92,6 +92,14 @@ def test_a_record_that_lost_its_keys_is_as_good_as_none(told):
     assert told["damaged"] is True
 
 
+def test_a_database_that_could_not_be_opened_again_is_asked_for_the_next_time(told):
+    assert told["reopened"] == ["not now", None]
+
+
+def test_a_database_that_opens_too_late_is_closed(told):
+    assert told["late"] == ["no answer", "closed", None]
+
+
 def test_what_may_be_tried_again_is_tried_once(told):
     assert told["once"] == [None, None]
     again, unknown, overloaded, strange = told["twice"]

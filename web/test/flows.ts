@@ -185,5 +185,30 @@ found["passwords"] = [
   await judge(server, password, "ada", ""),
 ];
 
+// The browser takes the database away, and gives it again at the second time of asking; then too late, then in time.
+await new Promise((resolve) => (indexedDB.deleteDatabase("watchword").onsuccess = resolve));
+const kept = () => store.trust().then((trust) => trust?.number ?? null, (error: Error) => error.message);
+const refuses = () => {
+  Reflect.deleteProperty(indexedDB, "open");
+  throw new Error("not now");
+};
+Object.defineProperty(indexedDB, "open", { value: refuses, configurable: true });
+found["reopened"] = [await kept(), await kept()];
+await new Promise((resolve) => (indexedDB.deleteDatabase("watchword").onsuccess = resolve));
+const closed = new Promise((resolve) => {
+  const close = IDBDatabase.prototype.close;
+  IDBDatabase.prototype.close = function (this: IDBDatabase) {
+    close.call(this);
+    IDBDatabase.prototype.close = close;
+    resolve("closed");
+  };
+});
+const wait = globalThis.setTimeout;
+globalThis.setTimeout = ((run: () => void) => {
+  globalThis.setTimeout = wait;
+  run();
+}) as unknown as typeof setTimeout;
+found["late"] = [await kept(), await closed, await kept()];
+
 process.stdout.write(JSON.stringify(found));
 process.exit(0);

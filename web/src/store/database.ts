@@ -68,16 +68,25 @@ class DatabaseStore implements Store {
     name: string,
     work: (store: IDBObjectStore) => Promise<T>,
   ): Promise<T> {
-    this.database ??= opened(() => {
-      this.database = undefined; // closed by the browser, as when its data are cleared: opened again when needed
-    });
-    const transaction = (await this.database).transaction(name, mode, { durability: "strict" });
+    const transaction = (await this.opened()).transaction(name, mode, { durability: "strict" });
     const ended = new Promise<void>((resolve, reject) => {
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(transaction.error ?? new Error("aborted"));
     });
     const [result] = await Promise.all([work(transaction.objectStore(name)), ended]);
     return result;
+  }
+
+  /** Closed by the browser, as when its data are cleared, or not to be had: the next call opens it again. */
+  private opened(): Promise<IDBDatabase> {
+    if (this.database !== undefined) return this.database;
+    const database = opened(() => forget());
+    const forget = () => {
+      if (this.database === database) this.database = undefined;
+    };
+    this.database = database;
+    database.catch(forget);
+    return database;
   }
 }
 
@@ -89,16 +98,25 @@ function isWhole(found: unknown): found is DeviceRecord {
 
 function opened(onClose: () => void): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
-    setTimeout(() => reject(new Error("no answer")), OPENING);
     const request = indexedDB.open(NAME, VERSION);
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      reject(new Error("no answer"));
+    }, OPENING);
     request.onupgradeneeded = () => {
       const accounts = request.result.createObjectStore(ACCOUNTS, { keyPath: "account" });
       accounts.createIndex(BY_IDENTIFIER, "identifiers", { multiEntry: true });
       request.result.createObjectStore(ORIGIN);
     };
-    request.onerror = () => reject(request.error ?? new Error("refused"));
+    request.onerror = () => {
+      clearTimeout(timer);
+      reject(request.error ?? new Error("refused"));
+    };
     request.onsuccess = () => {
+      clearTimeout(timer);
       const database = request.result;
+      if (late) return database.close(); // nobody waits for it: open, it would hold up a later version
       database.onclose = onClose;
       // A page of a later version may want to change the form: it must not wait for this one.
       database.onversionchange = () => {
