@@ -14,6 +14,7 @@ PASSWORD: Final = "violet kangaroo plays chess"
 NEXT: Final = "Grüner Ameisenbär singt laut"
 _LIMIT_SECONDS: Final = 110
 REFUSED: Final = {"code": "refused", "requestId": True}
+INTERNAL: Final = {"code": "internal", "requestId": False}
 
 
 BUNDLING: Final = (
@@ -90,6 +91,11 @@ def test_a_browser_that_the_server_has_forgotten_is_enrolled_anew_the_second_tim
 
 def test_a_record_that_lost_its_keys_is_as_good_as_none(told):
     assert told["damaged"] is True
+
+
+def test_nothing_is_kept_of_an_answer_about_another_account(told):
+    assert told["ofAnother"] == [INTERNAL, INTERNAL]
+    assert told["keptOfAnother"] == {"known": True, "enrolled": False}
 
 
 def test_a_database_that_could_not_be_opened_again_is_asked_for_the_next_time(told):

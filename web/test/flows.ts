@@ -10,7 +10,9 @@ import type { Context } from "../src/flows/context";
 import { told } from "../src/flows/failure";
 import { logInWith } from "../src/flows/login";
 import { type Progress, Way } from "../src/flows/progress";
+import { withPassword } from "../src/flows/password";
 import { register } from "../src/flows/register";
+import { enrol, logIn, signIn } from "../src/flows/sign_in";
 import { openStore } from "../src/store/database";
 import { judge, judgeEmail, judgeName } from "../src/flows/rules";
 import type { DeviceRecord, Store } from "../src/store/records";
@@ -86,6 +88,24 @@ found["enrolledAnew"] = anew.device !== first.device && anew.device !== "dev_000
 const { signing: _, ...keyless } = anew;
 await store.keep(keyless as DeviceRecord);
 found["damaged"] = (await store.find("ada")) === undefined;
+await store.keep(anew);
+
+// An answer about another account: here, to a record that names another, and to an enrolment for another.
+const stranger = { ...anew, account: "acc_00000000000000000000000000" };
+const unknowing = new MemoryStore();
+await store.keep(stranger);
+found["ofAnother"] = await withPassword(password, async (stretcher) => {
+  const person = { identifier: "ada", deviceName, password: stretcher };
+  const known = await failure(signIn(context(store), person));
+  const { temporary_token: token = "" } = (await logIn(context(unknowing), person)).answer;
+  const enrolment = { account: stranger.account, typed: "ada", deviceName };
+  const enrolled = await failure(enrol(context(unknowing), token, enrolment));
+  return [known, enrolled];
+});
+found["keptOfAnother"] = {
+  known: Buffer.from((await record(store, "ada")).clientKey.data).equals(anew.clientKey.data),
+  enrolled: (await unknowing.find("ada")) !== undefined,
+};
 await store.keep(anew);
 
 // A window that keeps nothing.

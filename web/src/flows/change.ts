@@ -42,7 +42,7 @@ async function replace(context: Context, asked: ChangeAsked, current: Stretcher,
   try {
     const { client_key, seed_version } = await send(context, identifier, signedIn, splits);
     const record = await context.store.find(identifier);
-    if (record !== undefined) await keepClientKey(context, record, client_key, seed_version);
+    if (record?.account === account.id) await keepClientKey(context, record, client_key, seed_version);
   } catch (error) {
     // Lost on the way: a login with the new password tells whether it is in force, and keeps what the answer held.
     if (!isFailure(error, "unreachable")) throw error;

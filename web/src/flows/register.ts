@@ -54,10 +54,10 @@ async function make(context: Context, chosen: Chosen, password: Stretcher): Prom
   const chest = await newChest(recovery);
   try {
     const splits = await newSplits(context, password, kinds, chest);
-    const credential = await send(context, chosen, splits, b64u(await recoverySecret(recovery))).catch(
+    const made = await send(context, chosen, splits, b64u(await recoverySecret(recovery))).catch(
       (error: unknown) => settled(context, chosen, password, chest, error),
     );
-    const signedIn = await enrolled(context, credential, chosen);
+    const signedIn = await enrolled(context, made, chosen);
     return { username: chosen.username, recoveryKey: formatRecoveryKey(recovery), signedIn };
   } finally {
     wipe(recovery);
@@ -65,8 +65,13 @@ async function make(context: Context, chosen: Chosen, password: Stretcher): Prom
   }
 }
 
-/** The temporary token of the new account. */
-function send(context: Context, chosen: Chosen, splits: NewSplits, recoverySecret: string): Promise<string> {
+/** An account that was made just now, and the temporary token that enrols its first device. */
+interface Made {
+  readonly account: string;
+  readonly credential: string;
+}
+
+function send(context: Context, chosen: Chosen, splits: NewSplits, recoverySecret: string): Promise<Made> {
   const { server, way } = context;
   return toServer(context, (to) =>
     beginningAgain(async () => {
@@ -84,7 +89,7 @@ function send(context: Context, chosen: Chosen, splits: NewSplits, recoverySecre
       };
       const asked = { purpose: "register", path: "/api/register", payload, read: readRegisterAnswer } as const;
       const answer = await exchange(server, to, { ...asked, shortKey: begun.short_key });
-      return answer.temporary_token;
+      return { account: answer.account.id, credential: answer.temporary_token };
     }),
   );
 }
@@ -99,7 +104,7 @@ async function settled(
   password: Stretcher,
   made: Chest,
   error: unknown,
-): Promise<string> {
+): Promise<Made> {
   if (!isFailure(error, "unreachable")) throw error;
   const person = { identifier: chosen.username, deviceName: chosen.deviceName, password };
   const { answer, halves } = await logIn(context, person).catch(() => Promise.reject(error));
@@ -108,13 +113,13 @@ async function settled(
   const ours = equal(chest.identity, made.identity);
   wipeChest(chest);
   if (!ours || answer.temporary_token === undefined) throw error;
-  return answer.temporary_token;
+  return { account: answer.account.id, credential: answer.temporary_token };
 }
 
 /** The account is there, and its owner must see the recovery key, whatever becomes of this. */
-async function enrolled(context: Context, credential: string, chosen: Chosen): Promise<boolean> {
+async function enrolled(context: Context, { account, credential }: Made, chosen: Chosen): Promise<boolean> {
   try {
-    await enrol(context, credential, chosen.username, chosen.deviceName);
+    await enrol(context, credential, { account, typed: chosen.username, deviceName: chosen.deviceName });
     return true;
   } catch {
     return false;

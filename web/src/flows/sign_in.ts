@@ -75,6 +75,7 @@ async function onKnownDevice(context: Context, person: Person, record: DeviceRec
   const { answer, halves } = await logIn(context, person, proverOf(record));
   const { account, chest, grant } = answer;
   if (grant === undefined) throw new Failure("internal");
+  demandSame(account, record.account);
   await keepGrant(context, record, account, person.identifier, grant);
   return { account, chest, halves, grant };
 }
@@ -84,7 +85,8 @@ async function asNewDevice(context: Context, person: Person): Promise<SignedIn> 
   const { answer, halves } = await logIn(context, person);
   const { account, chest, temporary_token: credential } = answer;
   if (credential === undefined) throw new Failure("internal");
-  const { grant } = await enrol(context, credential, person.identifier, person.deviceName);
+  const { identifier: typed, deviceName } = person;
+  const { grant } = await enrol(context, credential, { account: account.id, typed, deviceName });
   return { account, chest, halves, grant };
 }
 
@@ -117,16 +119,19 @@ export function logIn(context: Context, person: Person, prover?: Prover): Promis
   );
 }
 
+export interface Enrolment {
+  /** Whose password was proved. */
+  readonly account: string;
+  /** What its owner logged in with. */
+  readonly typed: string;
+  readonly deviceName: string;
+}
+
 /** Make this browser a device. Its keys stay the same through every repetition, so that it becomes one and no more. */
-export async function enrol(
-  context: Context,
-  credential: string,
-  typed: string,
-  deviceName: string,
-): Promise<EnrolAnswer> {
+export async function enrol(context: Context, credential: string, asked: Enrolment): Promise<EnrolAnswer> {
   context.way.enter("enrol");
   const device = await newDevice();
-  const payload = { credential, device_name: deviceName, keys: await publicKeys(device), browser: true };
+  const payload = { credential, device_name: asked.deviceName, keys: await publicKeys(device), browser: true };
   const answer = await patiently(() =>
     toServer(context, (to) =>
       exchange(context.server, to, {
@@ -138,7 +143,13 @@ export async function enrol(
       }),
     ),
   );
+  demandSame(answer.account, asked.account);
   await accept(context, answer.key_document);
-  await keepNew(context, device, answer, typed);
+  await keepNew(context, device, answer, asked.typed);
   return answer;
+}
+
+/** Nothing is kept of an answer about another account than the one that was asked for. */
+function demandSame({ id }: AccountBody, account: string): void {
+  if (id !== account) throw new Failure("internal");
 }
