@@ -60,6 +60,23 @@ def test_the_recovery_key_must_be_typed_again(visit: Visit, new_name: Callable[[
     visitor.arrives(DASHBOARD)
 
 
+def test_a_page_that_was_left_has_no_recovery_key_for_whoever_goes_back(
+    visit: Visit, new_name: Callable[[], str]
+) -> None:
+    """Playwright's Chromium keeps no page that was left; such a page hears these two events."""
+    visitor, name = visit(), new_name()
+    visitor.open(REGISTER)
+    visitor.fill(username=name, password=PASSWORD)
+    visitor.submit("register-form")
+    key = recovery_key(visitor)
+    visitor.fill(ending=key[-4:])
+    visitor.page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    assert key not in visitor.page.content()
+    assert visitor.page.locator("#recovery, input[name=ending]").count() == 0
+    visitor.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    visitor.arrives(DASHBOARD)
+
+
 def test_a_name_that_is_taken_is_told_and_what_was_typed_is_kept(visit: Visit, account: TestAccount) -> None:
     visitor = visit()
     visitor.allow_status(409, 422, 400, 403)

@@ -11,6 +11,8 @@ export function handOver(recoveryKey: string, username: string, goOn: () => void
   element("recovery").hidden = false;
   element("recovery-title").focus();
   window.addEventListener("beforeunload", hold);
+  window.addEventListener("pagehide", forget);
+  window.addEventListener("pageshow", ({ persisted }) => persisted && goOn());
   element("recovery-copy").addEventListener("click", () => void copy(recoveryKey));
   element("recovery-save").addEventListener("click", () => save(recoveryKey, username));
   element("recovery-print").addEventListener("click", () => window.print());
@@ -25,6 +27,12 @@ export function handOver(recoveryKey: string, username: string, goOn: () => void
     showFieldError("ending", say("recovery.ending_wrong"));
     element("ending").focus();
   });
+}
+
+/** A browser may keep the page as it was left, to show it again to whoever goes back: without the key, then. */
+function forget(): void {
+  window.removeEventListener("beforeunload", hold);
+  element("recovery").remove(); // with the buttons that copy and save it, and the ending that was typed
 }
 
 function hold(event: BeforeUnloadEvent): void {
