@@ -40,8 +40,8 @@ BODY_S: Final = 10.0
 """For a whole body, from the end of its head."""
 IDLE_S: Final = 30.0
 """Between requests."""
-WRITE_S: Final = 15.0
-"""For a caller that does not read what it asked for."""
+WRITE_S: Final = 13.0
+"""For a caller that does not read what it asked for. With a tick it is gone within 15 seconds."""
 LINGER_S: Final = 2.0
 """How long we still take, and throw away, what a refused caller is sending: closing on it would lose our answer."""
 _TICK_S: Final = 1.0
