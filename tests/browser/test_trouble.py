@@ -2,12 +2,14 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Route, expect
-from tests.kits.journeys import DASHBOARD, LOGIN, refused
+from tests.kits.journeys import DASHBOARD, LOGIN, REGISTER, refused
 from tests.kits.stage import Visit
 
 from watchword.testing.server import PASSWORD, TestAccount
 
+SCRIPT = re.compile(r"/assets/(login|register)-.*\.js")
 WORKER = re.compile(r"/assets/worker-.*\.js")
 
 
@@ -19,6 +21,62 @@ def test_a_worker_that_cannot_be_loaded_is_told(visit: Visit, account: TestAccou
     visitor.log_in(account.username, PASSWORD)
     refused(visitor)
     assert visitor.input("identifier").input_value() == account.username
+
+
+@pytest.mark.parametrize("path", [LOGIN, REGISTER])
+@pytest.mark.parametrize("tampered", [False, True])
+def test_a_page_whose_script_does_not_arrive_says_so_after_some_seconds(
+    visit: Visit, path: str, tampered: bool
+) -> None:
+    """It never came, or is not what the page names by its digest."""
+    visitor = visit()
+    visitor.allow("net::ERR_FAILED|integrity")
+    answer = {"body": "/* other */", "content_type": "text/javascript"}
+    visitor.context.route(SCRIPT, lambda route: route.fulfill(**answer) if tampered else route.abort())
+    visitor.open(path)
+    late = visitor.page.locator("[data-late]")
+    waits = late.evaluate("element => element.getAnimations().map(each => each.effect.getTiming().delay)")
+    assert waits == [6000], "nothing is said while the script may still be on its way"
+    late.evaluate("element => element.getAnimations().forEach(each => each.finish())")
+    expect(late).to_be_visible()
+    assert visitor.page.locator("form[data-sealed] button[type=submit]").is_disabled()
+    visitor.context.unroute(SCRIPT)
+    visitor.page.reload()
+    expect(visitor.page.locator("form[data-sealed] button[type=submit]")).to_be_enabled()
+    expect(late).to_have_count(0)
+
+
+def gone(route: Route) -> None:
+    """As a server answers that has been updated since."""
+    route.fulfill(status=404, body="")
+
+
+def test_a_page_from_before_an_update_asks_to_be_loaded_again(visit: Visit) -> None:
+    visitor = visit()
+    visitor.allow_status(404)
+    visitor.allow("worker.*net::ERR_FAILED")  # so Chromium says of it
+    visitor.context.route(WORKER, gone)
+    visitor.open(LOGIN)
+    assert "before an update" in refused(visitor)
+    assert visitor.page.locator("#login-form button[type=submit]").is_disabled()
+    visitor.context.unroute(WORKER)
+    visitor.press("Load again")
+    expect(visitor.page.locator("#login-form button[type=submit]")).to_be_enabled()
+
+
+@pytest.mark.parametrize("part", ["worker-", "common_passwords-"])
+def test_a_part_that_an_update_has_replaced_is_told_as_such(visit: Visit, part: str) -> None:
+    """The worker runs already; what it loads later is gone, and so is its own script."""
+    visitor = visit()
+    visitor.allow_status(404)
+    visitor.open(REGISTER)
+    expect(visitor.page.locator("#register-form button[type=submit]")).to_be_enabled()
+    visitor.eventually(lambda: any("/.well-known/" in each.url for each in visitor.sent))
+    visitor.context.route(re.compile(rf"/assets/{part}"), gone)
+    visitor.context.route(WORKER, gone)
+    visitor.fill(username="nobody-yet", password=PASSWORD)
+    visitor.submit("register-form")
+    assert "before an update" in refused(visitor)
 
 
 def test_a_worker_that_takes_long_does_not_hold_the_page(visit: Visit, account: TestAccount) -> None:

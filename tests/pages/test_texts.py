@@ -161,6 +161,6 @@ def test_what_is_said_by_a_value_has_that_value():
     shown = {code for code in set(KINDS) - to_scripts if KINDS[code] is not KINDS[ErrorCode.INTERNAL]}
     assert {code.value for code in shown} <= codes
     assert under("progress.") == {"start", "keys", "begin", "stretch", "send", "enrol"}
-    own = {"title", "clock", "unreachable", "not_trusted", "unsupported"}
+    own = {"title", "clock", "unreachable", "not_trusted", "unsupported", "outdated"}
     actions = {f"refused_{action}" for action in ("login", "register", "password")}
     assert under("problem.") - own - actions <= {code.value for code in ErrorCode}

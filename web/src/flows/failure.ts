@@ -19,7 +19,8 @@ export type FailureCode =
   | "unreachable"
   | "not_trusted"
   | "clock"
-  | "unsupported";
+  | "unsupported"
+  | "outdated";
 
 export interface FailureDetails {
   readonly requestId?: string | undefined;

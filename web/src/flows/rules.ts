@@ -9,6 +9,7 @@ import { CommonPasswords } from "../protocol/common_passwords";
 import type { NameReason } from "../protocol/name_rules";
 import type { PasswordReason } from "../protocol/password_rules";
 import { Failure } from "./failure";
+import { isOutdated } from "./outdated";
 import { patiently } from "./patience";
 import { type Server, getData } from "./server";
 
@@ -50,7 +51,7 @@ export async function judgeEmail(email: string): Promise<NameReason | null> {
 
 /** The list of common passwords, once: if it did not come, whoever asks next tries again. */
 function listOf(server: Server): Promise<CommonPasswords> {
-  common ??= patiently(() => getData(server, commonPasswords, MAX_LIST))
+  common ??= patiently(() => getData(server, commonPasswords, MAX_LIST).catch(orOutdated))
     .then((data) => new CommonPasswords(data))
     .catch((error: unknown) => {
       common = undefined;
@@ -64,6 +65,11 @@ async function loaded<T>(load: () => Promise<T>): Promise<T> {
   try {
     return await load();
   } catch {
-    throw new Failure("unreachable");
+    return orOutdated(new Failure("unreachable"));
   }
+}
+
+/** Rejects with `error`, unless the server has other scripts than this one by now: then with `outdated`. */
+async function orOutdated(error: unknown): Promise<never> {
+  throw (await isOutdated(import.meta.url)) ? new Failure("outdated") : error;
 }

@@ -1,6 +1,7 @@
 /** The page's end of the worker: asks, hears how far it is, gets what came of it. */
 
 import type { FailureCode, Told } from "../flows/failure";
+import { isOutdated } from "../flows/outdated";
 import type { Progress } from "../flows/progress";
 import type { Ask, FromWorker, Outcome } from "../worker/messages";
 import { facts } from "./page";
@@ -58,7 +59,7 @@ export class Client {
     const worker = new Worker(scriptUrl(facts.worker), { type: "module" });
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.take(data);
     // Its script did not arrive: whoever asks again gets a new one.
-    worker.onerror = () => this.fail("unreachable");
+    worker.onerror = () => void this.lost(worker);
     return worker;
   }
 
@@ -80,6 +81,11 @@ export class Client {
     this.silence = window.setTimeout(() => {
       if (this.waiting.size > 0) this.fail("unreachable");
     }, SILENCE);
+  }
+
+  private async lost(worker: Worker): Promise<void> {
+    const code = (await isOutdated(facts.worker)) ? "outdated" : "unreachable";
+    if (this.worker === worker) this.fail(code);
   }
 
   private fail(code: FailureCode): void {

@@ -14,6 +14,7 @@ export function showProblem(told: Told, action: string): void {
   ];
   if (told.retryAfter !== undefined) parts.push(paragraph(say("script.wait", { count: told.retryAfter })));
   if (told.requestId !== undefined) parts.push(requestLine(told.requestId));
+  if (told.code === "outdated") parts.push(reloadButton());
   place.replaceChildren(...parts);
   place.hidden = false;
   place.scrollIntoView({ block: "nearest" }); // the button that was pressed may be a screen further down
@@ -33,6 +34,15 @@ export function showFieldError(name: string, text: string): void {
   else field.setAttribute("aria-invalid", "true");
   const place = element(`${name}-error`);
   if (place.textContent !== text) place.textContent = text;
+}
+
+function reloadButton(): HTMLButtonElement {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = "button";
+  made.textContent = say("script.reload");
+  made.addEventListener("click", () => window.location.reload());
+  return made;
 }
 
 function requestLine(id: string): HTMLParagraphElement {

@@ -8,7 +8,7 @@ import { clearProblem, showFieldError, showProblem } from "./problem";
 import { ProgressBar } from "./progress_bar";
 
 /** What no second attempt mends: it is said before a password is typed. */
-const STANDS_IN_THE_WAY: ReadonlySet<FailureCode> = new Set(["not_trusted", "clock", "unsupported"]);
+const STANDS_IN_THE_WAY: ReadonlySet<FailureCode> = new Set(["not_trusted", "clock", "unsupported", "outdated"]);
 
 export interface Sealed<T> {
   readonly id: string;
@@ -54,6 +54,7 @@ export class SealedForm<T> {
     window.addEventListener("pageshow", ({ persisted }) => {
       if (persisted) this.reset();
     });
+    this.form.querySelector("[data-late]")?.remove();
     button.disabled = false;
     afterFirstPaint(() => void this.warm());
   }
