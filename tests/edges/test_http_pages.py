@@ -62,7 +62,7 @@ def same_bytes(answer: Answer) -> tuple[object, ...]:
 # Who is signed out
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS", "TRACE"])
 def test_signed_out_every_path_answers_the_same_but_for_itself(scene: Scene, method: str) -> None:
     def outside(path: str) -> tuple[object, ...]:
         answer = scene.get(path, HTML, method=method)
@@ -251,8 +251,10 @@ def test_fault_A11_connect_leads_nowhere(scene: Scene) -> None:
     host = b"Host: localhost:%d\r\n" % scene.caller.port
     data = b"CONNECT localhost:22 HTTP/1.1\r\n" + host + b"Accept: text/html\r\nCookie: secret\r\n\r\n"
     answer = scene.caller.raw(data)
-    assert answer.status == 405
-    assert b"secret" not in answer.body
+    assert (answer.status, answer.headers["location"], answer.body) == (303, "/login", b"")
+    answer = scene.caller.raw(data.replace(b"Cookie: secret", b"Cookie: " + GOOD_COOKIE.encode()))
+    assert (answer.status, answer.headers["allow"]) == (405, "")
+    assert b"__Host" not in answer.body
 
 
 def test_fault_A11_head_of_a_page_is_its_head(scene: Scene) -> None:

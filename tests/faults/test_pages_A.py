@@ -1,6 +1,7 @@
 """FAULTS A9 to A15, C22, E23, N4 in a browser's terms: at every page and form that the server has."""
 
 import base64
+import itertools
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,6 +26,9 @@ HTML = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 SAME = {"origin": ORIGIN, "sec-fetch-site": "same-origin"}
 CANARY = "canary-hunter2-plain"
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT")
+OWN = {"x-request-id", "location"}
+"""Headers that each answer has of its own."""
 
 
 @pytest.fixture
@@ -65,8 +69,7 @@ async def fields_of(world: World, route: Route, browser: BrowserSession) -> dict
 
 
 def same_bytes(answer: httpx.Response) -> tuple[Any, ...]:
-    own = {"x-request-id", "location"}
-    kept = {name: value for name, value in answer.headers.items() if name not in own}
+    kept = {name: value for name, value in answer.headers.items() if name not in OWN}
     return answer.status_code, answer.content, kept
 
 
@@ -88,7 +91,7 @@ A9 = [
 
 
 async def test_fault_A9_signed_out_all_paths_are_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same bytes but the return path, and the same reads, whether there is a page or not."""
+    """The same bytes but the return path, and the same reads, whether there is a page or not, by every method."""
     reads = []
     honest = SQLSessionStore.find_with_account
 
@@ -99,15 +102,29 @@ async def test_fault_A9_signed_out_all_paths_are_one(world: World, monkeypatch: 
     browser = await open_browser(world, await sign_in(world, "anna"))
     await world.services.operator.suspend("anna", OPERATOR)
     monkeypatch.setattr(SQLSessionStore, "find_with_account", counted)
-    seen = set()
-    for path in [*pages_of(world), *(route.path for route in forms_of(world)), *A9]:
-        for headers in (HTML, browser.headers):
-            before = len(reads)
-            answer = await world.call("GET", path, headers=headers)
-            assert answer.headers["location"] in {"/login", f"/login?return={path}"}, path
-            assert len(reads) - before == int(headers is not HTML), path
-            seen.add(repr(same_bytes(answer)))
-    assert len(seen) == 1
+    seen: dict[bool, set[str]] = {True: set(), False: set()}
+    paths = [*pages_of(world), *(route.path for route in forms_of(world)), *A9]
+    for path, method, headers in itertools.product(paths, METHODS, (HTML, browser.headers)):
+        before = len(reads)
+        answer = await world.call(method, path, headers=headers)
+        safe = method in {"GET", "HEAD"}
+        assert answer.headers["location"] in {"/login", f"/login?return={path}" if safe else ""}, (
+            method,
+            path,
+        )
+        assert len(reads) - before == int(headers is not HTML), (method, path)
+        seen[safe].add(repr(same_bytes(answer)))
+    assert [len(answers) for answers in seen.values()] == [1, 1]
+
+
+async def test_fault_A9_the_api_is_one_for_every_method_too(world: World) -> None:
+    """Without a token a method that is used nowhere says nothing of a path either."""
+    for method in METHODS:
+        here, nowhere = await world.call(method, "/api/me"), await world.call(method, "/api/nowhere")
+        assert here.status_code == nowhere.status_code == 401, method
+        assert {name: here.headers[name] for name in here.headers if name not in OWN} == {
+            name: nowhere.headers[name] for name in nowhere.headers if name not in OWN
+        }
 
 
 async def test_fault_A9_signed_in_another_spelling_is_no_page(world: World, browser: BrowserSession) -> None:

@@ -261,13 +261,13 @@ class App:
         """
         place = exchange.place
         if place is None:
-            if exchange.method in _UNUSABLE_METHODS:
-                exchange.extra["allow"] = ""
-                return MethodNotAllowedError()
             if _is_api(exchange.raw_path):
                 await self._check_identity(exchange, request, page=False)
             elif self.pages is not None and is_for_people(None, exchange.raw_path, request.headers):
                 await self._check_identity(exchange, request, page=True)
+            if exchange.method in _UNUSABLE_METHODS:
+                exchange.extra["allow"] = ""
+                return MethodNotAllowedError()
             return NotFoundError()
         if place.guarded:
             await self._check_identity(exchange, request, page=place.page)
