@@ -117,10 +117,13 @@ def _commitment_start(name: str) -> bytes:
 def _layout(names: tuple[str, ...]) -> tuple[tuple[str, str, bytes], ...]:
     """Each name in canonical order, with how its member begins in JSON and how its commitment's message does.
 
-    Raises ValueError for a name that would stand before `account`: an account's entries are found by how facts begin.
+    Raises ValueError for a name that would stand before `account`, or after `identifier`: an account's entries are
+    found by how facts begin, and the refused logins of a name by how the erasable column ends.
     """
     if "account" in names and min(names) != "account":
         raise ValueError(f"{min(names)!r} stands before 'account', which is always first")
+    if "identifier" in names and max(names) != "identifier":
+        raise ValueError(f"{max(names)!r} stands after 'identifier', which is always last")
     return tuple(
         (name, f"{',' if place else '{'}{encode_basestring_ascii(name)}:", _commitment_start(name))
         for place, name in enumerate(sorted(names))

@@ -250,3 +250,8 @@ def test_no_fact_stands_before_the_account_by_which_entries_are_found(trail: Tra
         trail.write(dataclasses.replace(event, facts={**event.facts, "about": "x"}))
     trail.write(event)
     assert trail.found() == [("no-checkpoints", "", None)]
+
+
+def test_nothing_personal_stands_after_the_identifier_by_which_refusals_are_found(trail: Trail) -> None:
+    with pytest.raises(ValueError, match="'user_agent' stands after 'identifier'"):
+        trail.write(dataclasses.replace(trail.event(1), personal={"identifier": "ada", "user_agent": "x"}))
