@@ -63,9 +63,34 @@ def test_every_reason_and_every_error_has_its_sentence(language):
     assert {f"name.{reason.value}" for reason in NameReason} == {
         key for key in entries if key.startswith("name.")
     }
-    for code in ErrorCode:
-        if code not in {ErrorCode.INVALID_CONFIG, ErrorCode.WRONG_PASSWORD}:  # of commands alone
-            assert f"problem.{code.value}" in entries
+    known = listed_in_scripts("SERVER_CODES") | listed_in_scripts("OWN_CODES")
+    actions = {f"refused_{action}" for action in ("login", "register", "password")}
+    assert {f"problem.{code}" for code in known | actions | {"title"}} == {
+        key for key in entries if key.startswith("problem.")
+    }
+
+
+def listed_in_scripts(name: str) -> set[str]:
+    """The members of a list in `failure.ts`, where the scripts have their codes."""
+    source = (SCRIPTS / "flows/failure.ts").read_text()
+    found = re.search(rf"const {name} = \[([^\]]+)\] as const;", source)
+    assert found is not None
+    return set(re.findall(r'"([a-z_]+)"', found[1]))
+
+
+def test_the_scripts_know_every_code_that_the_server_answers_with():
+    of_commands = {ErrorCode.INVALID_CONFIG, ErrorCode.WRONG_PASSWORD, ErrorCode.DAMAGED}
+    of_clients = {ErrorCode.NOT_TRUSTED, ErrorCode.UNREACHABLE}
+    assert listed_in_scripts("SERVER_CODES") == {
+        code.value for code in set(ErrorCode) - of_commands - of_clients
+    }
+
+
+def test_the_scripts_go_on_with_words_that_pages_know():
+    """A page has no sentence for another word, and nobody would hear that it is done."""
+    scripts = "".join(path.read_text() for path in sorted((SCRIPTS / "pages").glob("*.ts")))
+    said = re.findall(r"\?done=([^\"`]*)", scripts)
+    assert sorted(said) == sorted([Done.WELCOME, Done.PASSWORD_CHANGED])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -161,6 +186,3 @@ def test_what_is_said_by_a_value_has_that_value():
     shown = {code for code in set(KINDS) - to_scripts if KINDS[code] is not KINDS[ErrorCode.INTERNAL]}
     assert {code.value for code in shown} <= codes
     assert under("progress.") == {"start", "keys", "begin", "stretch", "send", "enrol"}
-    own = {"title", "clock", "unreachable", "not_trusted", "unsupported", "outdated"}
-    actions = {f"refused_{action}" for action in ("login", "register", "password")}
-    assert under("problem.") - own - actions <= {code.value for code in ErrorCode}

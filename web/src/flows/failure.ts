@@ -2,25 +2,31 @@
 
 import { ProtocolError } from "../errors";
 
-/** An error code of the server (docs/protocol/README.md), or one of this browser's own. */
-export type FailureCode =
-  | "refused"
-  | "begin_again"
-  | "key_unknown"
-  | "conflict"
-  | "unauthenticated"
-  | "forbidden"
-  | "malformed"
-  | "unsupported_media"
-  | "too_large"
-  | "overloaded"
-  | "unavailable"
-  | "internal"
-  | "unreachable"
-  | "not_trusted"
-  | "clock"
-  | "unsupported"
-  | "outdated";
+/** The server's error codes (docs/protocol/README.md). A test holds them against `ErrorCode`. */
+export const SERVER_CODES = [
+  "refused",
+  "begin_again",
+  "key_unknown",
+  "conflict",
+  "unauthenticated",
+  "forbidden",
+  "not_found",
+  "malformed",
+  "unsupported_media",
+  "method_not_allowed",
+  "misdirected",
+  "too_large",
+  "timeout",
+  "overloaded",
+  "unavailable",
+  "internal",
+] as const;
+
+/** What this browser finds by itself. */
+const OWN_CODES = ["unreachable", "not_trusted", "clock", "unsupported", "outdated"] as const;
+
+export type ServerCode = (typeof SERVER_CODES)[number];
+export type FailureCode = ServerCode | (typeof OWN_CODES)[number];
 
 export interface FailureDetails {
   readonly requestId?: string | undefined;

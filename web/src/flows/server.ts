@@ -3,7 +3,7 @@
 import { type Bytes, fromUtf8 } from "../bytes";
 import { isObject } from "../protocol/reading";
 import { type Json, type JsonObject, encodeJson, parseJson } from "../strict_json";
-import { Failure, type FailureCode } from "./failure";
+import { Failure, SERVER_CODES, type ServerCode } from "./failure";
 
 const MAX_ANSWER = 1 << 18; // bytes
 const LIMIT = 30_000; // milliseconds for one request
@@ -11,20 +11,7 @@ const DEFAULT_WAIT = 5; // seconds
 const MAX_WAIT = 3600;
 const REQUEST_ID = /^[A-Za-z0-9_-]{1,64}$/;
 const SECONDS = /^[0-9]{1,9}$/;
-const NAMED: ReadonlySet<string> = new Set<FailureCode>([
-  "refused",
-  "begin_again",
-  "key_unknown",
-  "conflict",
-  "unauthenticated",
-  "forbidden",
-  "malformed",
-  "unsupported_media",
-  "too_large",
-  "overloaded",
-  "unavailable",
-  "internal",
-]);
+const NAMED: ReadonlySet<string> = new Set(SERVER_CODES);
 
 export interface Server {
   /** Where requests go: the origin of this page. */
@@ -96,12 +83,12 @@ async function failureOf(answer: Response): Promise<Failure> {
   const problem = await readBody(answer, MAX_ANSWER).then(readJson, () => null);
   const named = isObject(problem) ? problem : {};
   const { code, request_id: id } = named as { code?: Json; request_id?: Json };
-  const known = typeof code === "string" && NAMED.has(code) ? (code as FailureCode) : "unavailable";
+  const known = typeof code === "string" && NAMED.has(code) ? (code as ServerCode) : "unavailable";
   const requestId = typeof id === "string" && REQUEST_ID.test(id) ? id : undefined;
   return new Failure(known, { requestId, retryAfter: waitOf(answer, known) });
 }
 
-function waitOf(answer: Response, code: FailureCode): number | undefined {
+function waitOf(answer: Response, code: ServerCode): number | undefined {
   if (code !== "overloaded" && code !== "unavailable") return undefined;
   const text = answer.headers.get("retry-after") ?? "";
   return SECONDS.test(text) ? Math.min(Math.max(Number(text), 1), MAX_WAIT) : DEFAULT_WAIT;
