@@ -1,7 +1,6 @@
 """What the examples in other languages are built with: fetched and built once for all processes of a run of tests."""
 
 import contextlib
-import fcntl
 import re
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.kits.process import clean_environment
+from tests.kits.shared import one_at_a_time
 
 from watchword.testing import components
 
@@ -92,8 +92,7 @@ def go_environment() -> dict[str, str]:
 def _one_at_a_time(name: str) -> Iterator[None]:
     """Other workers wait, and find it done."""
     BUILD.mkdir(exist_ok=True)
-    with (BUILD / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_at_a_time(BUILD / f"{name}.lock"):
         yield
 
 

@@ -2,11 +2,13 @@
 
 import json
 import subprocess
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from tests.kits.browser_modules import bundled
 from tests.kits.process import RunningServer, clean_environment
+from tests.kits.shared import one_at_a_time, shared_folder
 
 from watchword.testing import components
 
@@ -29,8 +31,17 @@ BUNDLING: Final = (
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the script found, and under `server` what the server's log says of it."""
-    folder = tmp_path_factory.mktemp("flows")
+    """What the script found, and under `log` what the server's log says of it. One process of a run asks for all."""
+    folder = shared_folder(tmp_path_factory)
+    kept = folder / "told-by-flows.json"
+    with one_at_a_time(folder / "told-by-flows.lock"):
+        if not kept.exists():
+            kept.write_text(json.dumps(run_flows(tmp_path_factory.mktemp("flows"))))
+    found: dict[str, Any] = json.loads(kept.read_text())
+    return found
+
+
+def run_flows(folder: Path) -> dict[str, Any]:
     script = bundled("flows.ts", folder, *BUNDLING)
     with RunningServer.start(folder / "data", settings={"registration": "open"}) as server:
         asked = {"origin": server.origin, "password": PASSWORD, "next": NEXT}
