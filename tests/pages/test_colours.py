@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-CSS = (Path(__file__).parents[2] / "web/styles/site.css").read_text()
+CSS = (Path(__file__).parents[2] / "web/styles/tokens.css").read_text()
 TEMPLATE = (Path(__file__).parents[2] / "src/watchword/server/pages/templates/base.html").read_text()
 TEXT, PART = 4.5, 3.0
 PAIRS = [
@@ -32,7 +32,7 @@ def tokens(block: str) -> dict[str, str]:
 
 
 LIGHT = tokens(CSS.split("@media (prefers-color-scheme: dark)")[0])
-DARK = tokens(CSS.split("@media (prefers-color-scheme: dark)")[1].split("/* Ground */")[0])
+DARK = tokens(CSS.split("@media (prefers-color-scheme: dark)")[1])
 
 
 def luminance(colour: str) -> float:
