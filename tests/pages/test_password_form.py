@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 from tests.kits.sealed import OPERATOR, everything_stored
-from tests.kits.world import ORIGIN, PASSWORD, World, open_world
+from tests.kits.world import ORIGIN, PASSWORD, Person, World, open_world
 
 from watchword.core.clock import MINUTE
 from watchword.core.encoding import decode_json
@@ -19,8 +19,9 @@ from watchword.core.ids import AccountId
 from watchword.core.secret import Secret
 from watchword.crypto.passwords import StretchParams, stretch
 from watchword.errors import OverloadedError
+from watchword.server.db.unit import Unit
 from watchword.server.pages import stand_in
-from watchword.server.pages.stand_in import DEVICE_NAME, MOST_MEMORY_KIB, MOST_PASSES, PLACES, affordable
+from watchword.server.pages.stand_in import DEVICE_NAME, MOST_MEMORY_KIB, MOST_PASSES, PLACES
 
 pytestmark = pytest.mark.anyio
 _FORM = {
@@ -79,6 +80,41 @@ async def test_the_form_signs_in_and_goes_on(world: World) -> None:
     live.sort(key=lambda session: session.device_name == DEVICE_NAME)
     assert [one.device_name for one in live] == ["a test's device", DEVICE_NAME]
     assert live[-1].user_agent == "w3m/0.5"
+
+
+async def test_a_browser_that_signs_in_again_has_one_session(world: World) -> None:
+    anna, ben = await world.register("anna"), await world.register("ben")
+    first, others = await send(world, "anna", PASSWORD), await send(world, "ben", PASSWORD)
+    old = cookie_of(first)
+    assert await sessions_of(world, anna) == 2
+    for refused in ("wrong", ""):
+        assert (await send(world, "anna", refused, cookie=old)).status_code == 403
+    assert (await send(world, "anna", PASSWORD, cookie=cookie_of(others))).status_code == 303
+    assert (await sessions_of(world, anna), await sessions_of(world, ben)) == (3, 2)
+    before = len(await entries(world))
+    again = await send(world, "anna", PASSWORD, cookie=old)
+    assert await sessions_of(world, anna) == 3
+    assert [tag for tag, _ in (await entries(world))[before:]] == [
+        "account:session:login",
+        "account:session:end",
+        "account:device:enrol",
+    ]
+    opened = [
+        await world.call("GET", "/dashboard", headers={"accept": "text/html", "cookie": cookie})
+        for cookie in (old, cookie_of(again))
+    ]
+    assert [page.status_code for page in opened] == [303, 200]
+    assert (await send(world, "anna", PASSWORD, cookie=old)).status_code == 303  # it has ended long ago
+    assert await sessions_of(world, anna) == 4
+
+
+def cookie_of(answer: httpx.Response) -> str:
+    return answer.headers["set-cookie"].partition(";")[0]
+
+
+async def sessions_of(world: World, person: Person) -> int:
+    account = AccountId.parse(person.enrolled.account.id)
+    return len(await world.services.sessions.list_live(account, world.clock.now()))
 
 
 @pytest.mark.parametrize(
@@ -247,8 +283,25 @@ async def test_a_short_key_that_ran_out_in_the_queue_is_asked_for_again(
         (StretchParams.CEILING, False),
     ],
 )
-def test_nobody_makes_the_server_stretch_without_end(params: StretchParams, computed: bool) -> None:
-    assert affordable(params) == (params if computed else StretchParams())
+async def test_nobody_makes_the_server_stretch_without_end(
+    world: World, monkeypatch: pytest.MonkeyPatch, params: StretchParams, computed: bool
+) -> None:
+    await world.register("anna")
+    unit = Unit(key=b"test")
+    unit.add(
+        "update logins set memory_kib = :memory_kib, passes = :passes, lanes = :lanes",
+        {"memory_kib": params.memory_kib, "passes": params.passes, "lanes": params.lanes},
+    )
+    await world.core.database.commit(unit)
+    worked: list[StretchParams] = []
+
+    def unstretched(_password: Secret, _salt: bytes, asked: StretchParams) -> Secret:
+        worked.append(asked)
+        return Secret(bytes(32))
+
+    monkeypatch.setattr(stand_in, "stretch", unstretched)
+    assert (await send(world, "anna", PASSWORD)).status_code == 403
+    assert worked == [params if computed else StretchParams()]
 
 
 def noting(worked: list[StretchParams]) -> Callable[[Secret, bytes, StretchParams], Secret]:

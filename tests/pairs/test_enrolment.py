@@ -28,8 +28,8 @@ from watchword.client.flows.account import DeviceKeys, NewAccount
 from watchword.client.flows.passwords import new_splits
 from watchword.client.flows.sealed import Prover, begin
 from watchword.core.clock import MINUTE
-from watchword.core.encoding import encode_b64u
-from watchword.core.ids import AccountId, DeviceId
+from watchword.core.encoding import decode_json, encode_b64u
+from watchword.core.ids import AccountId, DeviceId, SessionId
 from watchword.crypto.hpke import Suite
 from watchword.protocol.chest import Chest, RecoveryKey
 from watchword.protocol.device_proof import prove_device
@@ -38,8 +38,9 @@ from watchword.protocol.messages import EnrolAnswer, RegisterPayload
 from watchword.protocol.passwords import prepare
 from watchword.protocol.wire import encode_message
 from watchword.server.db.unit import Unit
-from watchword.server.devices.model import MAX_DEVICES, Device
+from watchword.server.devices.model import Device
 from watchword.server.devices.sql import SQLDeviceStore
+from watchword.server.sessions.service import MAX_LIVE
 
 pytestmark = pytest.mark.anyio
 REFUSED = "account:device:enrol-refused"
@@ -173,30 +174,66 @@ async def test_a_signing_key_names_one_device_alone(tmp_path: Path) -> None:
         assert await reasons(world, REFUSED) == ["guard_device"]
 
 
-async def test_an_account_is_signed_in_on_a_bounded_number_of_devices(tmp_path: Path) -> None:
+async def fill_places(world: World, *, more: int = 0) -> list[str]:
+    """Sessions until all places are taken; their ids, oldest first, the account's own last."""
+    unit = Unit(key=b"test")
+    made = [number.to_bytes(16, "big") for number in range(MAX_LIVE - 1 + more)]
+    for session in made:
+        unit.add(
+            "insert into devices (id, account_id, name, signing_key, message_signing_key, sealing_key,"
+            " generation_version, created_at) select :id, account_id, name, :key, message_signing_key,"
+            " sealing_key, generation_version, created_at from devices limit 1",
+            {"id": session, "key": session * 2},
+        )
+        unit.add(
+            "insert into sessions (id, account_id, device_id, seed, sign_in_version, counter, auth_time,"
+            " created_at, expires_at, ends_at, address, user_agent)"
+            " select :id, account_id, :id, seed, sign_in_version, counter, auth_time, created_at, expires_at,"
+            " ends_at, address, user_agent from sessions limit 1",
+            {"id": session},
+        )
+    await world.core.database.commit(unit)
+    return [str(SessionId(session)) for session in made]
+
+
+async def live_sessions(world: World, signed: SignedIn) -> list[str]:
+    account = AccountId.parse(signed.enrolled.account.id)
+    return [str(one.id) for one in await world.services.sessions.list_live(account, world.clock.now())]
+
+
+@pytest.mark.parametrize("more", [0, 7])
+async def test_where_all_places_are_taken_the_oldest_session_ends_for_the_new_one(
+    tmp_path: Path, more: int
+) -> None:
     async with open_world(tmp_path) as world:
         anna = await sign_in(world, "anna")
-        unit = Unit(key=b"test")
-        for number in range(MAX_DEVICES - 1):
-            unit.add(
-                "insert into devices (id, account_id, name, signing_key, message_signing_key, sealing_key,"
-                " generation_version, created_at) select :id, account_id, name, :key, message_signing_key,"
-                " sealing_key, generation_version, created_at from devices limit 1",
-                {"id": number.to_bytes(16, "big"), "key": number.to_bytes(32, "big")},
-            )
-            unit.add(
-                "insert into sessions (id, account_id, device_id, seed, sign_in_version, counter, auth_time,"
-                " created_at, expires_at, ends_at, address, user_agent)"
-                " select :id, account_id, :id, seed, sign_in_version, counter, auth_time, created_at, expires_at,"
-                " ends_at, address, user_agent from sessions limit 1",
-                {"id": number.to_bytes(16, "big")},
-            )
-        await world.core.database.commit(unit)
-        assert await count_rows(world, "devices") == MAX_DEVICES
+        filled = await fill_places(world, more=more)
         token = (await log_in_as(world, anna.member)).temporary_token
         assert token is not None
-        assert (await try_enrol(world, token, DeviceKeys.generate(world.client_entropy))).status_code == 403
-        assert await reasons(world, REFUSED) == ["too_many_devices"]
+        added = await enrol_with(world, token, DeviceKeys.generate(world.client_entropy))
+        own = anna.enrolled.grant.session.id
+        assert await live_sessions(world, anna) == [*filled[more + 1 :], own, added.grant.session.id]
+        ended = [decode_json(one.facts.encode()) for one in await entries(world, "account:session:end")]
+        assert [one["session"] for one in ended] == filled[: more + 1]
+        assert {one["account"] for one in ended} == {anna.enrolled.account.id}
+
+
+async def test_enrolments_at_once_keep_the_number_of_sessions(
+    tmp_path: Path, database_location: str | Path
+) -> None:
+    database = None if isinstance(database_location, Path) else database_location
+    async with open_world(tmp_path / "w", database=database) as world:
+        anna = await sign_in(world, "anna")
+        filled = await fill_places(world)
+        tokens = [(await log_in_as(world, anna.member)).temporary_token or "" for _ in range(6)]
+        tries = [try_enrol(world, token, DeviceKeys.generate(world.client_entropy)) for token in tokens]
+        answers = [answer.status_code for answer in await asyncio.gather(*tries)]
+        assert set(answers) <= {201, 409}
+        done = answers.count(201)
+        assert done >= 1
+        assert len(await live_sessions(world, anna)) == MAX_LIVE
+        ended = [decode_json(one.facts.encode()) for one in await entries(world, "account:session:end")]
+        assert [one["session"] for one in ended] == filled[:done]
 
 
 async def both(world: World) -> tuple[SignedIn, SignedIn]:
@@ -317,7 +354,7 @@ async def test_a_repeated_enrolment_gives_the_same_session_and_sign_in_token_aga
 async def test_devices_that_are_not_signed_in_do_not_keep_a_new_one_out(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         anna = await world.register("anna")
-        for number in range(MAX_DEVICES):
+        for number in range(MAX_LIVE):
             await insert_device(world, anna, number)
         login = await world.log_in("anna")
         assert login.answer.temporary_token is not None

@@ -219,6 +219,7 @@ def _sealed(core: Core, parts: _Parts, passwords: PasswordChecker) -> _Sealed:
         devices=parts.devices,
         credentials=parts.credentials,
         granter=parts.granter,
+        sessions=parts.sessions,
         generation_key=lambda: core.keys.data.current(DataKeyPurpose.GENERATION),
         key_document=core.keys.key_document,
         database=core.database,

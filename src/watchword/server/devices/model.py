@@ -10,8 +10,6 @@ TEMPORARY_TOKEN_LIFE: Final = 5 * MINUTE
 REPEAT_WINDOW: Final = 30 * MINUTE
 """How long the same credential and device key get the same answer again, should the first have been lost."""
 TEMPORARY_TOKEN_PREFIX: Final = "wtt"  # noqa: S105  # public
-MAX_DEVICES: Final = 100
-"""Of one account that are signed in at once; far above use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,13 @@
 """Enrolling a device (docs/protocol/enrol.md)."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from watchword.core.clock import later
 from watchword.core.encoding import decode_b64u, decode_b64u_sized
 from watchword.core.entropy import Entropy
-from watchword.core.ids import DeviceId
+from watchword.core.ids import DeviceId, SessionId
 from watchword.crypto.aead import VersionedKey
 from watchword.crypto.device_keys import DeviceVerifyingKey
 from watchword.crypto.hpke import SealingPublicKey, Suite
@@ -25,14 +26,17 @@ from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.context import RequestContext
 from watchword.server.db.unit import Database, GuardError, Unit
 from watchword.server.devices.credentials import EnrolmentCredentials
-from watchword.server.devices.model import MAX_DEVICES, REPEAT_WINDOW, Device, EnrolmentCredential
+from watchword.server.devices.model import REPEAT_WINDOW, Device, EnrolmentCredential
 from watchword.server.devices.store import DeviceStore
 from watchword.server.sealed import Opened, SealedDoor
 from watchword.server.sessions.grants import Granted, SessionGranter
 from watchword.server.sessions.model import Session
+from watchword.server.sessions.service import SessionService
 
 _KEY_SIZE = 32
 _NAME_LIMIT = 100
+_TRIES = 4
+"""Each time another request of the same account came first; more are asked to send it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,7 @@ class EnrolmentService:
         devices: DeviceStore,
         credentials: EnrolmentCredentials,
         granter: SessionGranter,
+        sessions: SessionService,
         generation_key: Callable[[], VersionedKey],
         key_document: Callable[[], str],
         database: Database,
@@ -63,17 +68,23 @@ class EnrolmentService:
         self._devices = devices
         self._credentials = credentials
         self._granter = granter
+        self._sessions = sessions
         self._generation_key = generation_key
         self._key_document = key_document
         self._database = database
         self._entropy = entropy
 
-    async def enrol(self, request: SealedRequest, context: RequestContext) -> Granted:
-        """Raises `RefusedError` for every bad credential, key or signature; `KeyUnknownError`."""
+    async def enrol(
+        self, request: SealedRequest, context: RequestContext, *, instead_of: SessionId | None = None
+    ) -> Granted:
+        """Where `instead_of` is a live session of the same account, it ends in the moment when the new one begins.
+
+        Raises `RefusedError` for every bad credential, key or signature; `KeyUnknownError`; `ConflictError`.
+        """
         try:
             opened = await self._door.open(request, Purpose.ENROL, EnrolPayload, context)
             keys = _check_keys(opened.payload.keys, opened.digest, request.signature)
-            answer, session = await self._enrol_once(opened, keys, context)
+            answer, session = await self._enrol_once(opened, keys, context, instead_of)
         except RefusedError as refusal:
             await self._record_refusal(refusal.reason, context)
             raise
@@ -82,23 +93,29 @@ class EnrolmentService:
         )
 
     async def _enrol_once(
-        self, opened: Opened[EnrolPayload], keys: _NewKeys, context: RequestContext
+        self,
+        opened: Opened[EnrolPayload],
+        keys: _NewKeys,
+        context: RequestContext,
+        instead_of: SessionId | None,
     ) -> tuple[EnrolAnswer, Session]:
-        """Enrol; where another request used the credential in the same moment, look again: it is used now."""
-        credential = await self._credentials.find(opened.payload.credential)
-        try:
-            return await self._enrol(opened, keys, credential, context)
-        except ConflictError:
-            credential = await self._credentials.find(opened.payload.credential)
-            return await self._enrol(opened, keys, credential, context)
+        """Enrol; where another request used the credential in the same moment, look again: it is used now.
+
+        The same where another changed which sessions there are.
+        """
+        for _ in range(_TRIES - 1):
+            with contextlib.suppress(ConflictError):
+                return await self._enrol(opened, keys, context, instead_of)
+        return await self._enrol(opened, keys, context, instead_of)
 
     async def _enrol(
         self,
         opened: Opened[EnrolPayload],
         keys: _NewKeys,
-        credential: EnrolmentCredential,
         context: RequestContext,
+        instead_of: SessionId | None,
     ) -> tuple[EnrolAnswer, Session]:
+        credential = await self._credentials.find(opened.payload.credential)
         account = await self._accounts.find(credential.account_id)
         if account is None or not account.active:
             raise RefusedError("account_inactive")
@@ -106,6 +123,7 @@ class EnrolmentService:
         self._accounts.require_current(unit, account)
         if credential.used_at is None:
             device = await self._add(unit, opened.payload, keys, credential, context)
+            await self._sessions.add_room(unit, account.id, context, instead_of=instead_of)
             session = self._granter.open(unit, device.id, account, context, credential.auth_time)
         else:
             device, session = await self._repeat(unit, credential, keys, context)
@@ -130,8 +148,6 @@ class EnrolmentService:
     ) -> Device:
         if context.now >= credential.expires_at:
             raise RefusedError("credential_expired")
-        if await self._granter.count_live(credential.account_id, context.now) >= MAX_DEVICES:
-            raise RefusedError("too_many_devices")
         device = Device(
             id=DeviceId.new(context.now, self._entropy),
             account_id=credential.account_id,
@@ -173,8 +189,8 @@ class EnrolmentService:
         try:
             await self._database.commit(unit)
         except GuardError as error:
-            if error.guard == "credential":
-                raise ConflictError("the same enrolment arrived twice at once") from None
+            if error.guard in {"credential", "room"}:
+                raise ConflictError("another enrolment of this account came first") from None
             raise RefusedError(f"guard_{error.guard}") from None
 
     async def _record_refusal(self, reason: str, context: RequestContext) -> None:

@@ -39,7 +39,6 @@ REASONS: Final = frozenset(
         "short_key_purpose",
         "short_key_used",
         "suspended",
-        "too_many_devices",
         "unexpected_device",
         "unexpected_signature",
         "unknown_device",

@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from watchword.errors import RefusedError
+from watchword.core.ids import SessionId
+from watchword.errors import RefusedError, UnauthenticatedError
 from watchword.server.http.endpoint import Request, Route
 from watchword.server.http.reply import Reply
 from watchword.server.http.return_path import LOGIN_PATH, safe_return_path
@@ -38,13 +39,26 @@ def password_form_routes(stand_in: StandIn, cookies: BrowserCookies, maker: Page
         form: SignInForm = request.body
         return_path = safe_return_path(form.return_path) or DASHBOARD
         try:
-            granted = await stand_in.sign_in(form.identifier, form.password, request.context)
+            granted = await stand_in.sign_in(
+                form.identifier,
+                form.password,
+                request.context,
+                instead_of=await _session_of(cookies, request),
+            )
         except RefusedError:
             return _refused(maker, request, form.identifier, return_path)
         headers = cookies.headers_for(granted, request.context.now)
         return Reply.see_other(return_path, headers=headers)
 
     return [Route("POST", LOGIN_PATH, sign_in, page=True, form=SignInForm, max_body=_MAX_FORM, costly=True)]
+
+
+async def _session_of(cookies: BrowserCookies, request: Request) -> SessionId | None:
+    """The one that the browser would forget for the new one."""
+    try:
+        return (await cookies.identify(request)).session.id
+    except UnauthenticatedError:
+        return None
 
 
 def _refused(maker: PageMaker, request: Request, identifier: str, return_path: str) -> Reply:

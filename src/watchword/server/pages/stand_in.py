@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from watchword.core.encoding import decode_b64u_sized, encode_b64u
 from watchword.core.entropy import Entropy
+from watchword.core.ids import SessionId
 from watchword.core.secret import Secret
 from watchword.crypto.device_keys import DeviceSigningKey
 from watchword.crypto.hpke import SealingPrivateKey, Suite
@@ -57,7 +58,9 @@ class LogsIn(Protocol):
 
 
 class Enrols(Protocol):
-    async def enrol(self, request: SealedRequest, context: RequestContext) -> Granted: ...
+    async def enrol(
+        self, request: SealedRequest, context: RequestContext, *, instead_of: SessionId | None = None
+    ) -> Granted: ...
 
 
 class StandIn:
@@ -81,8 +84,15 @@ class StandIn:
         self._entropy = entropy
         self._busy = 0
 
-    async def sign_in(self, identifier: str, password: str, context: RequestContext) -> Granted:
-        """What the enrolment granted, for the cookie.
+    async def sign_in(
+        self,
+        identifier: str,
+        password: str,
+        context: RequestContext,
+        *,
+        instead_of: SessionId | None = None,
+    ) -> Granted:
+        """What the enrolment granted, for the cookie. The browser's earlier session of the same account ends with it.
 
         Raises `RefusedError` for every bad credential, `OverloadedError` where there is no place, `MalformedError` for
         an identifier that is none.
@@ -93,9 +103,9 @@ class StandIn:
         try:
             prepared = self._prepared(password)
             try:
-                return await self._sign_in(identifier, prepared, context)
+                return await self._sign_in(identifier, prepared, context, instead_of)
             except (BeginAgainError, KeyUnknownError):  # the queue was long, or a key was rotated meanwhile
-                return await self._sign_in(identifier, prepared, context)
+                return await self._sign_in(identifier, prepared, context, instead_of)
         finally:
             self._busy -= 1
 
@@ -106,13 +116,15 @@ class StandIn:
         except PasswordRefusedError:
             return Secret(self._entropy.bytes(KEY_SIZE))
 
-    async def _sign_in(self, identifier: str, password: Secret, context: RequestContext) -> Granted:
+    async def _sign_in(
+        self, identifier: str, password: Secret, context: RequestContext, instead_of: SessionId | None
+    ) -> Granted:
         begun = await self._ask_how(identifier, context)
         secret = await self._stretched(begun, password)
         answer = await self._prove(identifier, secret, begun.short_key, context)
         if answer.temporary_token is None:
             raise DamagedError("a login without a device gave no temporary token")
-        return await self._enrol(answer.temporary_token, context)
+        return await self._enrol(answer.temporary_token, context, instead_of)
 
     async def _ask_how(self, identifier: str, context: RequestContext) -> BeginAnswer:
         key = self._reply_key()
@@ -140,7 +152,7 @@ class StandIn:
         granted = await self._login.log_in(request, context)
         return _opened(granted.answer, key, LoginAnswer, Purpose.LOGIN, digest)
 
-    async def _enrol(self, credential: str, context: RequestContext) -> Granted:
+    async def _enrol(self, credential: str, context: RequestContext, instead_of: SessionId | None) -> Granted:
         signing = DeviceSigningKey.generate(self._entropy)
         payload = EnrolPayload(
             credential=credential,
@@ -150,7 +162,7 @@ class StandIn:
             browser=True,
         )
         request, _ = self._sealed(payload, Purpose.ENROL, signing=signing)
-        return await self._enrolment.enrol(request, context)
+        return await self._enrolment.enrol(request, context, instead_of=instead_of)
 
     def _public_keys(self, signing: DeviceSigningKey) -> DevicePublicKeys:
         """With two more keys that nobody will ever use."""

@@ -10,7 +10,11 @@ from watchword.server.sessions.model import Session
 from watchword.server.sessions.store import SessionStore
 
 MAX_LISTED = 200
-"""More than the devices an account may have, and a device has one session."""
+"""Twice the sessions that enrolments leave live."""
+MAX_LIVE = 100
+"""Sessions of one account after an enrolment; far above use."""
+_MOST_ENDED = 100
+"""By one enrolment: known devices that log in again may have made more."""
 
 
 class SessionService:
@@ -49,6 +53,39 @@ class SessionService:
             await self._database.commit(unit)
         except GuardError:
             raise UnauthenticatedError("session_ended") from None
+
+    async def add_room(
+        self,
+        unit: Unit,
+        account_id: AccountId,
+        context: RequestContext,
+        *,
+        instead_of: SessionId | None = None,
+    ) -> None:
+        """Add to `unit`, which holds the account's row, what lets one more session begin.
+
+        `instead_of` ends, if it is a live one of this account; and of too many the oldest end. Whoever fills the places
+        so shuts nobody out: it is the newest password that counts. Guard "room": what was read here is still so.
+        """
+        now = context.now
+        live = await self._store.count_live(account_id, now=now)
+        ending = await self._replaced(account_id, instead_of, now)
+        over = min(live - len(ending) - (MAX_LIVE - 1), _MOST_ENDED)
+        if over > 0:
+            oldest = await self._store.list_live(account_id, now=now, limit=over + len(ending))
+            ending += [one.id for one in oldest if one.id not in ending][:over]
+        for session_id in ending:
+            self._store.end(unit, account_id, session_id, now, guard="room")
+            unit.note(_event(AuditTag.SESSION_ENDED, account_id, context, {"session": str(session_id)}))
+        self._store.require_room(unit, account_id, now, most=max(MAX_LIVE - 1, live - len(ending)))
+
+    async def _replaced(
+        self, account_id: AccountId, session_id: SessionId | None, now: Instant
+    ) -> list[SessionId]:
+        """`session_id`, if it is a live one of this account."""
+        found = await self._store.find_with_account(session_id) if session_id else None
+        mine = found is not None and found[1].id == account_id and found[0].live(now)
+        return [session_id] if session_id and mine else []
 
     def add_end_of_others(self, unit: Unit, account_id: AccountId, now: Instant, keep: SessionId) -> None:
         """Add to `unit` the end of every session but `keep`; what a new password does."""

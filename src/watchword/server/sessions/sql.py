@@ -55,6 +55,10 @@ _LOCK_ACCOUNT: Final = "select 1 from accounts where id = :account_id {for_updat
 _END_ALL: Final = (
     "update sessions set ended_at = :now where account_id = :account_id and ended_at is null and id <> :keep"
 )
+_REQUIRE_ROOM: Final = (
+    "select 1 from accounts where id = :account_id and (select count(*) from sessions where account_id = :account_id"
+    " and ended_at is null and expires_at > :now and ends_at > :now) <= :most"
+)
 _DROP_OLD: Final = "delete from sessions where id < :first"
 
 
@@ -111,8 +115,19 @@ class SQLSessionStore:
             },
         )
 
-    def end(self, unit: Unit, account_id: AccountId, session_id: SessionId, now: Instant) -> None:
-        unit.add(_END, {"id": session_id.value, "account_id": account_id.value, "now": now}, guard="session")
+    def require_room(self, unit: Unit, account_id: AccountId, now: Instant, *, most: int) -> None:
+        unit.add(_REQUIRE_ROOM, {"account_id": account_id.value, "now": now, "most": most}, guard="room")
+
+    def end(
+        self,
+        unit: Unit,
+        account_id: AccountId,
+        session_id: SessionId,
+        now: Instant,
+        *,
+        guard: str = "session",
+    ) -> None:
+        unit.add(_END, {"id": session_id.value, "account_id": account_id.value, "now": now}, guard=guard)
 
     def end_all(
         self, unit: Unit, account_id: AccountId, now: Instant, *, keep: SessionId | None = None

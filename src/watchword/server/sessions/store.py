@@ -29,8 +29,23 @@ class SessionStore(Protocol):
         """Guard "session": this session is live."""
         ...
 
-    def end(self, unit: Unit, account_id: AccountId, session_id: SessionId, now: Instant) -> None:
-        """Guard "session": a live session of this account."""
+    def require_room(self, unit: Unit, account_id: AccountId, now: Instant, *, most: int) -> None:
+        """Guard "room": at most this many sessions of the account are live, after the steps before this one.
+
+        Exact where the account's row is held by an earlier step.
+        """
+        ...
+
+    def end(
+        self,
+        unit: Unit,
+        account_id: AccountId,
+        session_id: SessionId,
+        now: Instant,
+        *,
+        guard: str = "session",
+    ) -> None:
+        """Guard "session", or as it is named: a live session of this account."""
         ...
 
     def end_all(
