@@ -35,6 +35,7 @@ from watchword.crypto.keyring import DataKeyPurpose
 from watchword.errors import ForbiddenError, UnauthenticatedError
 from watchword.protocol.envelope import Purpose
 from watchword.server.context import RequestContext
+from watchword.server.db.unit import Unit
 from watchword.server.http import Reply
 from watchword.server.http.endpoint import Request
 from watchword.server.http.headers import Headers
@@ -163,6 +164,18 @@ async def test_no_token_is_taken_for_a_cookie(world: World) -> None:
     grant = anna.enrolled.grant
     for text in (grant.access_token, grant.sign_in_token, grant.sign_in_token.replace("wsi_", "wbs_")):
         assert await refusal(world, f"{COOKIE}={text}") in {"cookie_form", "cookie_forged"}
+
+
+async def test_a_session_whose_key_is_gone_leads_to_signing_in(world: World) -> None:
+    anna = await sign_in(world, "anna")
+    cookie = f"{COOKIE}={cookie_of(await log_in(world, anna))}"
+    unit = Unit(key=b"test")
+    unit.add("update sessions set sign_in_version = 9", {})
+    await world.core.database.commit(unit)
+    assert await refusal(world, cookie) == "unknown_key"
+    headers = {"cookie": cookie, "accept": "text/html"}
+    assert (await world.call("GET", "/login", headers=headers)).status_code == 200
+    assert (await world.call("GET", "/dashboard", headers=headers)).status_code == 303
 
 
 async def test_each_reason_for_which_a_cookie_opens_nothing(world: World) -> None:

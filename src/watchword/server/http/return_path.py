@@ -12,9 +12,9 @@ _PATH: Final = r"/|(?:/(?!\.{1,2}(?:[/?]|\Z))[A-Za-z0-9._~-]+)+"
 _QUERY: Final = r"\?(?:[A-Za-z0-9._~!$'()*,;:@/=&+-]|%[0-9A-Fa-f]{2})+"
 _SAFE: Final = re.compile(f"(?:{_PATH})(?:{_QUERY})?")
 _ELSEWHERE: Final = re.compile(
-    r"/(?:api|assets|health|login|logout|register|\.well-known)(?:[/?]|\Z)", re.IGNORECASE
+    r"/(?:(?:api|assets|health|login|logout|register|\.well-known)(?:[/?]|\Z)|dashboard/)", re.IGNORECASE
 )
-"""Paths of ours that are no place to go on to."""
+"""Paths of ours that are no place to go on to. Below the dashboard lie forms alone; what lies there is not told."""
 _MAX_SIZE: Final = 512
 
 

@@ -13,7 +13,7 @@ from watchword.core.encoding import decode_b64u_sized, encode_b64u
 from watchword.core.ids import ID_SIZE, SessionId
 from watchword.core.secret import Secret
 from watchword.crypto.kdf import Label, derive, mac
-from watchword.errors import ForbiddenError, MalformedError, UnauthenticatedError
+from watchword.errors import ForbiddenError, KeyUnknownError, MalformedError, UnauthenticatedError
 from watchword.server.http.endpoint import Request
 from watchword.server.sessions.grants import Granted
 from watchword.server.sessions.identify import Caller
@@ -78,9 +78,16 @@ class BrowserCookies:
     def _tag(self, label: Label, session: Session) -> bytes:
         key = self._derived.get((label, session.sign_in_version))
         if key is None:
-            key = derive(self._find_sign_in_key(session.sign_in_version), label)
+            key = derive(self._sign_in_key(session.sign_in_version), label)
             self._derived[label, session.sign_in_version] = key
         return mac(key, session.id.value, session.seed)
+
+    def _sign_in_key(self, version: int) -> Secret:
+        """Of a key that is gone nothing can be known again: its sessions are as good as ended, and no fault of ours."""
+        try:
+            return self._find_sign_in_key(version)
+        except KeyUnknownError:
+            raise UnauthenticatedError("unknown_key") from None
 
 
 def _find(header: str) -> str:
