@@ -77,6 +77,16 @@ def test_a_wrong_current_password_changes_nothing(visit: Visit, account: TestAcc
     sign_in(visit(), account.username, PASSWORD)
 
 
+def test_whose_password_it_is_cannot_be_edited_after_coming_back(visit: Visit, account: TestAccount) -> None:
+    visitor = visit()
+    sign_in(visitor, account.username)
+    visitor.open(CHANGE)
+    expect(visitor.page.locator("#password-form button[type=submit]")).to_be_enabled()
+    visitor.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    expect(visitor.input("username")).not_to_be_editable()
+    expect(visitor.input("current")).to_be_editable()
+
+
 def test_a_new_password_is_judged_in_the_page(visit: Visit, account: TestAccount) -> None:
     visitor = visit()
     sign_in(visitor, account.username)

@@ -50,6 +50,7 @@ def test_the_recovery_key_must_be_typed_again(visit: Visit, new_name: Callable[[
     visitor.fill(username=name, password=PASSWORD)
     visitor.submit("register-form")
     key = recovery_key(visitor)
+    assert visitor.page.title().startswith("Keep your recovery key")
     wrong = "0000" if not key.endswith("0000") else "1111"
     enter_ending(visitor, wrong + wrong)
     expect(visitor.input("ending")).to_have_attribute("aria-invalid", "true")

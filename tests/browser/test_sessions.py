@@ -60,7 +60,7 @@ def test_signing_out_everywhere_signs_out_every_browser_and_the_command_line(
     visit: Visit, account: TestAccount
 ) -> None:
     first, second = two_browsers(visit, account)
-    second.page.locator("#sessions summary").last.click()
+    second.page.locator("#signing-out summary").last.click()
     second.page.locator("form[action='/dashboard/sessions/end-all'] button").click()
     second.arrives(LOGIN)
     for visitor in (first, second):
@@ -70,7 +70,7 @@ def test_signing_out_everywhere_signs_out_every_browser_and_the_command_line(
 
 def test_ending_the_others_leaves_this_one(visit: Visit, account: TestAccount) -> None:
     first, second = two_browsers(visit, account)
-    second.page.locator("#sessions summary").first.click()
+    second.page.locator("#others summary").click()
     second.page.locator("form[action='/dashboard/sessions/end-others'] button").click()
     second.sees("#done")
     assert sessions_shown(second) == 1
@@ -114,7 +114,8 @@ def test_back_after_signing_out_shows_nothing(visit: Visit, account: TestAccount
     visitor = visit()
     sign_in(visitor, account.username)
     visitor.press("Sign out")
-    visitor.arrives(LOGIN)
+    visitor.sees("#done")
+    visitor.eventually(lambda: visitor.page.url == visitor.origin + LOGIN)  # a reload does not say it again
     assert visitor.cookie is None
     visitor.page.go_back()
     visitor.arrives(LOGIN)
@@ -124,7 +125,7 @@ def test_back_after_signing_out_shows_nothing(visit: Visit, account: TestAccount
 def test_the_notice_of_what_was_done_is_gone_at_a_reload(visit: Visit, account: TestAccount) -> None:
     visitor = visit()
     sign_in(visitor, account.username)
-    visitor.page.locator("#sessions summary").first.click()
+    visitor.page.locator("#others summary").click()
     visitor.page.locator("form[action='/dashboard/sessions/end-others'] button").click()
     visitor.sees("#done")
     visitor.eventually(lambda: visitor.page.url == visitor.origin + DASHBOARD)

@@ -35,7 +35,7 @@ def test_what_stands_in_the_dashboard_works(visit: Visit, plain: Visit, account:
     visitor.take_session_of(scripted)
     visitor.open(DASHBOARD)
     assert sessions_shown(visitor) == 2
-    visitor.page.locator("#sessions summary").first.click()
+    visitor.page.locator("#others summary").click()
     visitor.page.locator("form[action='/dashboard/sessions/end-others'] button").click()
     visitor.sees("#done")
     assert sessions_shown(visitor) == 1
@@ -53,6 +53,10 @@ def test_the_form_that_the_operator_allows_signs_in(
     visitor.open(CHANGE)
     visitor.arrives(LOGIN)
     form = visitor.page.locator("form:has(input[name=password]:visible)").last
+    corner = form.locator("input[name=password]").evaluate(
+        "each => getComputedStyle(each).borderTopRightRadius"
+    )
+    assert corner != "0px", "no button stands beside it"
     form.locator("input[name=identifier]").fill(account.username)
     form.locator("input[name=password]").fill(PASSWORD)
     form.locator("button[type=submit]").click()

@@ -238,6 +238,50 @@ async def test_fault_A15_what_people_and_clients_call_themselves_is_shown_as_tex
     assert "49" not in page.words().replace(str(world.clock.now()), "")
 
 
+async def test_many_sessions_do_not_bury_what_ends_them(world):
+    profile = ProfileView(username="ada", display_name=None, email=None, level=0, since=world.clock.now())
+    now = world.clock.now()
+    sessions = [
+        SessionView(
+            id=f"ses_{number}",
+            name=f"device {number}",
+            browser="",
+            icon="desk",
+            address="",
+            began_at=now,
+            ends_at=now,
+            current=number == 0,
+        )
+        for number in range(9)
+    ]
+    reply = world.services.pages._maker.make(
+        request_of(world),
+        "dashboard",
+        profile=profile,
+        csrf="x",
+        sessions=sessions,
+        others=8,
+        events=[],
+        done=None,
+    )
+    page = parse(reply.body.decode())
+    check_references("/dashboard", page)
+    forms = [each["action"] for each in page.all("form")]
+    assert forms.index("/dashboard/sessions/end-others") < forms.index("/dashboard/sessions/end")
+    assert forms.count("/dashboard/sessions/end") == 9
+    folded = next(each for each in page.all("details") if each["id"] == "more-sessions")
+    assert [each.text for each in folded.all("bdi")] == [f"device {number}" for number in range(5, 9)]
+    assert "Show 4 more" in folded.words()
+
+
+async def test_what_is_advised_leads_to_what_ends_other_sessions(world):
+    reader = await reader_of(world, await world.register("ada"))
+    page = parse((await reader.get("/dashboard")).text)
+    advised = [each["href"] for each in page.all("a") if (each["href"] or "").startswith("#")][1:]
+    assert advised == ["#signing-out"]
+    assert "signing-out" in {each["id"] for each in page.all("div")}
+
+
 def request_of(world: World) -> Request:
     """A request as the edge hands it on."""
     now = world.clock.now()

@@ -1,5 +1,7 @@
 /** The dashboard works without any of this. */
 
+import { forgetDone } from "./page";
+
 const { lang } = document.documentElement;
 /** The page's language as this reader writes dates in it: en-GB where the page is English. */
 const locale = navigator.languages.find((language) => language.split("-")[0] === lang) ?? lang;
@@ -10,12 +12,7 @@ for (const time of document.querySelectorAll<HTMLTimeElement>("time[data-when]")
   if (!Number.isNaN(instant.getTime())) time.textContent = moments.format(instant);
 }
 
-// What was done was done once: a reload does not say it again.
-const here = new URL(window.location.href);
-if (here.searchParams.has("done")) {
-  here.searchParams.delete("done");
-  window.history.replaceState(null, "", here);
-}
+forgetDone();
 
 // Come back to after signing out, a kept page would show what is no longer this person's to see.
 window.addEventListener("pageshow", ({ persisted }) => {

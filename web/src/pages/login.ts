@@ -1,10 +1,11 @@
 import { Client } from "./client";
-import { facts, goOn, typed } from "./page";
+import { facts, forgetDone, goOn, typed } from "./page";
 import { helpWithPasswords } from "./password_fields";
 import { SealedForm } from "./sealed_form";
 
 const client = new Client();
 
+forgetDone();
 helpWithPasswords();
 new SealedForm(client, {
   id: "login-form",

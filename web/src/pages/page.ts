@@ -51,6 +51,14 @@ export function paragraph(text: string): HTMLParagraphElement {
   return made;
 }
 
+/** What was done was done once: a reload does not say it again. */
+export function forgetDone(): void {
+  const here = new URL(window.location.href);
+  if (!here.searchParams.has("done")) return;
+  here.searchParams.delete("done");
+  window.history.replaceState(null, "", here);
+}
+
 /** Leave the page for good: what was typed here is not found by going back. */
 export function goOn(path: string): void {
   window.location.replace(path);

@@ -7,6 +7,7 @@ import { showFieldError } from "./problem";
 export function handOver(recoveryKey: string, username: string, goOn: () => void): void {
   element("recovery-key").textContent = recoveryKey;
   element("recovery-account").textContent = username; // on paper nothing else tells whose it is
+  document.title = document.title.replace(/^.*(?= · )/, () => say("recovery.title"));
   element("registration").hidden = true;
   element("recovery").hidden = false;
   element("recovery-title").focus();

@@ -135,8 +135,11 @@ export class SealedForm<T> {
     this.button.setAttribute("aria-disabled", String(busy));
     for (const name of this.present()) {
       const field = input(name);
-      if (busy) field.dataset["was"] = String(field.readOnly);
-      field.readOnly = busy || field.dataset["was"] === "true";
+      if (busy) field.dataset["was"] ??= String(field.readOnly);
+      const was = field.dataset["was"];
+      if (was === undefined) continue; // it was never busy
+      field.readOnly = busy || was === "true";
+      if (!busy) delete field.dataset["was"];
     }
   }
 
