@@ -90,6 +90,22 @@ def test_a_name_that_is_taken_is_told_and_what_was_typed_is_kept(visit: Visit, a
     assert visitor.input("password").input_value() == ""
 
 
+def test_a_name_to_show_is_taken_as_people_type_it(visit: Visit, new_name: Callable[[], str]) -> None:
+    visitor, name = visit(), new_name()
+    register(visitor, name, display_name="Ana\u00a0Maria 👨\u200d👩\u200d👧")
+    assert "Ana Maria 👨\u200d👩\u200d👧" in visitor.page.inner_text("main")
+
+
+def test_a_name_that_cannot_be_shown_is_told_at_its_field(visit: Visit, new_name: Callable[[], str]) -> None:
+    visitor = visit()
+    visitor.open(REGISTER)
+    visitor.fill(username=new_name(), display_name="Ada\u202eecalevoL", password=PASSWORD)
+    visitor.submit("register-form")
+    expect(visitor.input("display_name")).to_have_attribute("aria-invalid", "true")
+    expect(visitor.page.locator("#display_name-error")).to_contain_text("cannot be shown")
+    assert [sent.url for sent in visitor.sent if sent.method == "POST"] == []
+
+
 @pytest.mark.parametrize("password", ["short", "passwordpassword"])
 def test_a_weak_password_is_told_before_anything_is_sent(
     visit: Visit, new_name: Callable[[], str], password: str

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from watchword.protocol import common_passwords
-from watchword.protocol.names import InvalidNameError, parse_email, parse_username
+from watchword.protocol.names import InvalidNameError, parse_display_name, parse_email, parse_username
 from watchword.protocol.names.reserved import RESERVED_NAMES
 from watchword.protocol.passwords import PasswordRefusedError, check_new, prepare
 
@@ -24,6 +24,43 @@ _CASES: Final = "ßẞİıΣςσſKÅᾳᾼŉǰΐᏸꭰԱևﬀﬃ"
 _MARKS: Final = "\u0301\u0308\u0327\u0307\u034f\u1100\u1161\u11a8\u0344\u2126\ufb1d\U0001d15e\u0f73"
 _LOOKALIKES: Final = "аеорсхіІlI1|0Оοоⅿｍᴦɩ\u0307"
 _EMAIL_SIGNS: Final = "abz09@@..-_+'&~!\"()äб@"
+_JOINED: Final = "\u200c\u200d\u2764\ufe0f👨👩 \u202e\ufeff\u2065\ue000\uffff\ufdd0"
+SHOWN: Final = {
+    "Ana\u00a0Maria": "Ana Maria",
+    " \u3000Ada\u2003Lovelace ": "Ada Lovelace",
+    "👨\u200d👩\u200d👧 Kim": "👨\u200d👩\u200d👧 Kim",
+    "\u2764\ufe0f\u200d🔥": "\u2764\ufe0f\u200d🔥",
+    "می\u200cخواهم": "می\u200cخواهم",
+    "क\u094d\u200dष": "क\u094d\u200dष",
+    "x" * 100 + "\u00a0": "x" * 100,
+    "👩" * 100: "👩" * 100,
+    "Ada\U0001fadf": "Ada\U0001fadf",
+    "": "",
+    "\u00a0": "",
+}
+"""Names to show, and how they are kept."""
+NOT_SHOWN: Final = (
+    "Ada\u202eecalevoL",
+    "\u2066Ada",
+    "Ada\u200f",
+    "Ada\tL",
+    "Ada\nL",
+    "Ada\x1b[2J",
+    "Ada\u2028L",
+    "\ufeffAda",
+    "Ada\u200b",
+    "Ada\u00ad",
+    "\u200dAda",
+    "Ada\u200d",
+    "A\u200d\u200cda",
+    "A \u200dda",
+    "\ue000",
+    "\ud800",
+    "\uffff",
+    "\U0010fffe",
+    "\U000e0041",
+    "x" * 101,
+)
 _SMALL: Final = "aábß1.-_Z é"
 
 
@@ -208,6 +245,7 @@ def asked_of_rules(chance: random.Random, count: int) -> dict[str, Any]:
         "judged": list(judged(chance, count // 4)),
         "names": names(chance, count),
         "emails": emails(chance, count // 4),
+        "shown": [*SHOWN, *NOT_SHOWN, *texts(chance, count, (_SPACES, _CONTEXTS, _JOINED), 12)],
         "folded": [chr(point) for point in range(0x20000) if foldable(point)],
     }
 
@@ -228,6 +266,7 @@ def check_spoken(asked: dict[str, Any], answered: dict[str, Any]) -> None:
     check_each(asked["prepared"], answered["prepared"], lambda text: [prepare(text).reveal().decode()])
     check_each(asked["names"], answered["names"], lambda text: refusal_only(parse_username, text))
     check_each(asked["emails"], answered["emails"], lambda text: refusal_only(parse_email, text))
+    check_each(asked["shown"], answered["shown"], lambda text: refusal_only(parse_display_name, text))
     check_each(asked["folded"], answered["folded"], str.casefold)
 
 

@@ -2,6 +2,7 @@
 
 import { fromUtf8 } from "../src/bytes";
 import { caseFold } from "../src/protocol/case_folding";
+import { judgeDisplayName } from "../src/protocol/display_name";
 import { judgeEmail } from "../src/protocol/email_rules";
 import { judgeName } from "../src/protocol/name_rules";
 import { PasswordRefused, prepare } from "../src/protocol/password_rules";
@@ -10,6 +11,7 @@ export interface Spoken {
   readonly prepared: readonly string[];
   readonly names: readonly string[];
   readonly emails: readonly string[];
+  readonly shown: readonly string[];
   readonly folded: readonly string[];
 }
 
@@ -18,6 +20,7 @@ export function answerSpoken(asked: Spoken) {
     prepared: asked.prepared.map(prepared),
     names: asked.names.map(judgeName),
     emails: asked.emails.map(judgeEmail),
+    shown: asked.shown.map(judgeDisplayName),
     folded: asked.folded.map(caseFold),
   };
 }

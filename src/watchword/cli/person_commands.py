@@ -88,7 +88,7 @@ def register(
       printf '%s\\n' "$PASSWORD" | watchword register anna --password-stdin --json
     """
     from watchword.client.flows.account import NewAccount
-    from watchword.protocol.names import parse_email, parse_username
+    from watchword.protocol.names import parse_display_name, parse_email, parse_username
     from watchword.protocol.passwords import check_new
 
     folder = home_of(home)
@@ -97,6 +97,7 @@ def register(
     invitation = passwords.read("Invitation").strip() if invited else None
     chosen = parse_username(username or _ask("Username")).text
     address = parse_email(email).text if email else None
+    shown = parse_display_name(name or "") or None
     trust = Trust(
         server=server, ca=ca, fingerprint=fingerprint, on_first_use=trust_on_first_use, tls_ca=tls_ca
     )
@@ -105,7 +106,7 @@ def register(
             passwords.read_new("Password"), username=chosen, email=address, service="watchword"
         )
         new = NewAccount(
-            username=chosen, password=password, email=address, display_name=name, invitation=invitation
+            username=chosen, password=password, email=address, display_name=shown, invitation=invitation
         )
         try:
             made = client.register(new, device_name=device_name())

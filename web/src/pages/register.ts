@@ -1,3 +1,4 @@
+import { judgeDisplayName } from "../protocol/display_name";
 import type { Verdict } from "../worker/messages";
 import { Client } from "./client";
 import { facts, goOn, input, say, typed } from "./page";
@@ -11,9 +12,10 @@ const WELCOME = "/dashboard?done=welcome";
 const LOGIN = "/login";
 const client = new Client();
 
-/** What is asked of the worker for each field that has rules, and where its sentences are. */
+/** What judges each field that has rules, mostly the worker, and where its sentences are. */
 const RULES: Readonly<Record<string, { readonly texts: string; ask(): Promise<Verdict> }>> = {
   username: { texts: "name", ask: () => client.ask("judgeName", { username: typed("username").trim() }) },
+  display_name: { texts: "name", ask: async () => ({ reason: judgeDisplayName(typed("display_name").trim()) }) },
   email: { texts: "name", ask: () => client.ask("judgeEmail", { email: typed("email").trim() }) },
   password: { texts: "reason", ask: judgePassword },
 };

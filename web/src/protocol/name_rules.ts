@@ -32,7 +32,9 @@ export type NameReason =
   | "reserved"
   | "email_form"
   | "email_local"
-  | "email_domain";
+  | "email_domain"
+  | "display_too_long"
+  | "display_character";
 
 /** A text that no account can be called. */
 export class NameRefused extends Error {

@@ -4,6 +4,7 @@ Owns the parsing of user names, e-mail addresses and login identifiers. Invarian
 gives equal keys; a key is its own key; names that look alike have equal skeletons.
 """
 
+from watchword.protocol.names.display import parse_display_name
 from watchword.protocol.names.email import Email, parse_email
 from watchword.protocol.names.identifier import Identifier, parse_identifier
 from watchword.protocol.names.reasons import InvalidNameError, NameReason
@@ -20,6 +21,7 @@ __all__ = [
     "Username",
     "canonical_key",
     "make_skeleton",
+    "parse_display_name",
     "parse_email",
     "parse_identifier",
     "parse_username",

@@ -28,6 +28,8 @@ class NameReason(enum.StrEnum):
     EMAIL_FORM = "email_form"
     EMAIL_LOCAL = "email_local"
     EMAIL_DOMAIN = "email_domain"
+    DISPLAY_LONG = "display_too_long"
+    DISPLAY_CHARACTER = "display_character"
 
 
 SENTENCES: Final = {
@@ -50,6 +52,8 @@ SENTENCES: Final = {
     NameReason.EMAIL_FORM: "An e-mail address has the form name@example.org.",
     NameReason.EMAIL_LOCAL: "The part before the @ is not of a form that is accepted here.",
     NameReason.EMAIL_DOMAIN: "The part after the @ is not a valid domain name.",
+    NameReason.DISPLAY_LONG: "This is too long: a name to show has at most 100 characters.",
+    NameReason.DISPLAY_CHARACTER: "A character in it is invisible or cannot be shown. Type the name anew.",
 }
 
 

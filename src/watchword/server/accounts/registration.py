@@ -17,7 +17,14 @@ from watchword.crypto.kdf import KEY_SIZE, Label, derive, mac
 from watchword.errors import MalformedError, RefusedError
 from watchword.protocol.envelope import Purpose
 from watchword.protocol.messages import RegisterAnswer, RegisterPayload, SealedAnswer, SealedRequest
-from watchword.protocol.names import Email, Username, parse_email, parse_identifier, parse_username
+from watchword.protocol.names import (
+    Email,
+    Username,
+    parse_display_name,
+    parse_email,
+    parse_identifier,
+    parse_username,
+)
 from watchword.server.accounts.model import (
     Account,
     AccountState,
@@ -39,7 +46,6 @@ from watchword.server.one_time import OneTimeSecret, OneTimeSecrets
 from watchword.server.sealed import Opened, SealedDoor
 
 INVITE_PREFIX = "wiv"
-_DISPLAY_NAME_LIMIT = 100
 _NEVER = "select 1 where 1 = 0"
 
 
@@ -144,7 +150,7 @@ class RegistrationService:
             return _Candidate(
                 username=parse_username(payload.username),
                 email=email,
-                display_name=_display_name(payload.display_name),
+                display_name=parse_display_name(payload.display_name or "") or None,
                 splits=parse_splits(payload.logins, kinds=kinds),
                 recovery_secret=Secret(decode_b64u_sized(payload.recovery_secret, KEY_SIZE)),
                 invite=_parse_invite(payload.invitation),
@@ -259,12 +265,3 @@ def _registered(account: Account, context: RequestContext, *, invited: bool) -> 
 
 def _parse_invite(text: str | None) -> OneTimeSecret | None:
     return OneTimeSecret.parse(text, prefix=INVITE_PREFIX) if text is not None else None
-
-
-def _display_name(text: str | None) -> str | None:
-    """Free text for people; bounded, and nothing in it that a terminal or a log would obey."""
-    if text is None:
-        return None
-    if not text.isprintable() or len(text) > _DISPLAY_NAME_LIMIT:
-        raise MalformedError("a display name has at most 100 printable characters")
-    return text.strip() or None
