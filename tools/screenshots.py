@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from playwright.sync_api import Page, ViewportSize
 from tests.kits import page_states as states
-from tests.kits.journeys import DASHBOARD, register, sign_in
+from tests.kits.journeys import CHANGE, DASHBOARD, register, sign_in
 from tests.kits.stage import Stage, open_stage
 from tests.kits.visitor import Visitor
 
@@ -26,6 +26,8 @@ SIZES: Final[dict[str, ViewportSize]] = {
     "phone": {"width": 360, "height": 740},
     "desktop": {"width": 1280, "height": 800},
 }
+MANY: Final = 7
+"""Sessions besides: more than a dashboard shows unfolded."""
 THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 FIREFOX: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0"
 PHONE: Final = (
@@ -54,13 +56,10 @@ def _everything(stage: Stage, ada: TestAccount) -> None:
     for name, server, state in _shown(stage):
         visitor = stage.visitor(server, reduced_motion="reduce", user_agent=FIREFOX)
         state(visitor, ada)
-        for theme in THEMES:
-            for size in SIZES:
-                path = OUTPUT / f"{name}-{size}-{theme}.png"
-                _take(visitor.page, path, theme, SIZES[size], whole=True)
-        print(f"{OUTPUT.relative_to(ROOT)}/{name}-*.png")
+        _in_all_sizes(visitor, name)
         visitor.close()
     _without_scripts(stage, ada)
+    _more(stage, ada)
 
 
 def _shown(stage: Stage) -> Iterator[tuple[str, RunningServer, states.State]]:
@@ -72,16 +71,45 @@ def _shown(stage: Stage) -> Iterator[tuple[str, RunningServer, states.State]]:
 
 
 def _without_scripts(stage: Stage, ada: TestAccount) -> None:
-    for name, server in (("login-plain", stage.servers.usual), ("login-form", stage.servers.lenient)):
+    usual, lenient = stage.servers.usual, stage.servers.lenient
+    shown = (
+        ("login-plain", usual, states.login),
+        ("login-form", lenient, states.login),
+        ("register-plain", usual, states.registration),
+    )
+    for name, server, state in shown:
         visitor = stage.visitor(server, java_script_enabled=False)
-        states.login(visitor, ada)
-        for size in SIZES:
-            _take(visitor.page, OUTPUT / f"{name}-{size}-light.png", "light", SIZES[size], whole=True)
+        state(visitor, ada)
+        _in_all_sizes(visitor, name)
         visitor.close()
-    german = stage.visitor(locale="de-DE")
+
+
+def _more(stage: Stage, ada: TestAccount) -> None:
+    """What takes other readers, or more than one of them."""
+    german = stage.visitor(locale="de-DE", user_agent=FIREFOX)
     states.login_refused(german, ada)
-    _take(german.page, OUTPUT / "login-german-phone-light.png", "light", SIZES["phone"], whole=True)
-    german.close()
+    _in_all_sizes(german, "login-german")
+    states.dashboard(german, ada)
+    _in_all_sizes(german, "dashboard-german")
+    others = [stage.visitor(user_agent=PHONE) for _ in range(MANY)]
+    for other in others:
+        sign_in(other, ada.username)
+    german.open(DASHBOARD)
+    _in_all_sizes(german, "dashboard-many-german")
+    plain = stage.visitor(java_script_enabled=False)
+    plain.take_session_of(german)
+    for name, path in (("dashboard-plain", DASHBOARD), ("password-plain", CHANGE)):
+        plain.open(path)
+        _in_all_sizes(plain, name)
+    _close(german, plain, *others)
+
+
+def _in_all_sizes(visitor: Visitor, name: str) -> None:
+    for theme in THEMES:
+        for size in SIZES:
+            path = OUTPUT / f"{name}-{size}-{theme}.png"
+            _take(visitor.page, path, theme, SIZES[size], whole=True)
+    print(f"{OUTPUT.relative_to(ROOT)}/{name}-*.png")
 
 
 def _for_readme(stage: Stage) -> None:
