@@ -336,6 +336,15 @@ def test_fault_A13_a_form_of_another_origin_changes_nothing(scene: Scene, origin
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
+@pytest.mark.parametrize("header", [("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")])
+@pytest.mark.parametrize("more", [[], [SIGNED_IN]], ids=["no cookie", "a good cookie"])
+def test_fault_A13_another_origin_cannot_tell_one_path_from_another(
+    scene: Scene, header: tuple[str, str], more: list[tuple[str, str]]
+) -> None:
+    paths = ("/dashboard", "/dashboard/end", "/dashboard/nothing", "/login", "/nothing", "/")
+    assert {scene.post(path, b"session=a", HTML, header, *more).status for path in paths} == {403}
+
+
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_fault_A13_without_an_origin_the_browser_is_believed(scene: Scene, site: str) -> None:
     before = list(scene.pages.changes)
@@ -352,7 +361,7 @@ def test_fault_A14_no_page_is_shared_with_another_origin(scene: Scene, origin: s
         scene.get("/dashboard/end", HTML, SIGNED_IN, *asked, method="OPTIONS"),
         scene.get("/login", HTML, *asked, method="OPTIONS"),
     ]
-    assert [answer.status for answer in answers] == [200, 303, 405, 405]
+    assert [answer.status for answer in answers] == [200, 303, 403, 403]
     for answer in answers:
         assert not [name for name in answer.headers if name.startswith("access-control")]
         assert answer.headers["cross-origin-resource-policy"] == "same-origin"

@@ -26,6 +26,10 @@ class Reader:
     async def get(self, path: str, **headers: str) -> httpx.Response:
         return await self.world.call("GET", path, headers={**self._headers(), **headers})
 
+    async def arrive(self, path: str) -> httpx.Response:
+        """`get`, as a form or a page of ours leads there."""
+        return await self.get(path, **{"sec-fetch-site": "same-origin"})
+
     async def post(self, path: str, form: Mapping[str, str]) -> httpx.Response:
         sent = {
             **self._headers(),

@@ -59,7 +59,7 @@ async def test_signing_out_ends_the_session_and_forgets_the_cookie(world):
     assert "Max-Age=0" in answer.headers["set-cookie"]
     assert await live(world, person) == 0
     assert (await reader.get("/dashboard")).headers["location"] == "/login?return=/dashboard"
-    assert "You are signed out." in (await reader.get("/login?done=signed-out")).text
+    assert "You are signed out." in (await reader.arrive("/login?done=signed-out")).text
 
 
 async def test_one_session_of_several_can_be_ended_and_twice_does_no_harm(world):
@@ -70,7 +70,7 @@ async def test_one_session_of_several_can_be_ended_and_twice_does_no_harm(world)
         assert answer.headers["location"] == "/dashboard?done=session-ended"
         assert "set-cookie" not in answer.headers
     assert (await here.get("/dashboard")).status_code == 303
-    assert "That session has ended." in (await there.get("/dashboard?done=session-ended")).text
+    assert "That session has ended." in (await there.arrive("/dashboard?done=session-ended")).text
 
 
 async def test_ending_the_session_in_use_is_signing_out(world):
@@ -145,9 +145,19 @@ async def test_a_session_that_is_no_session_is_not_found(world):
 async def test_a_word_that_no_form_says_is_not_shown(world):
     reader = await reader_of(world, await world.register("ada"))
     for word in ("you-have-won", "<b>", "signed-out%0d%0a"):
-        page = await reader.get(f"/dashboard?done={word}")
+        page = await reader.arrive(f"/dashboard?done={word}")
         assert page.status_code == 200
         assert 'id="done"' not in page.text
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none", ""])
+@pytest.mark.parametrize("path", ["/login?done=signed-out", "/dashboard?done=password-changed"])
+async def test_nobody_elses_link_claims_what_was_never_done(world, site, path):
+    person = await world.register("ada")
+    reader = await reader_of(world, person) if path.startswith("/dashboard") else Reader(world=world)
+    headers = {"sec-fetch-site": site} if site else {}
+    assert 'id="done"' not in (await reader.get(path, **headers)).text
+    assert 'id="done"' in (await reader.arrive(path)).text
 
 
 async def test_the_page_to_change_the_password_knows_who_it_is_for(world):

@@ -226,7 +226,8 @@ class App:
         )
         self.hosts.check(headers.raw(b"host"))
         exchange.place, parameters = self.table.find(exchange.raw_path.decode("latin-1"))
-        request = exchange.request = replace(request, path_parameters=parameters)
+        if parameters:
+            request = exchange.request = replace(request, path_parameters=parameters)
         route = exchange.place.find(exchange.method) if exchange.place else None
         for check in self.door:
             await check(request, route)
@@ -260,6 +261,8 @@ class App:
         That is 401 for all of the API, and the way to sign in for people.
         """
         place = exchange.place
+        if is_for_people(place, exchange.raw_path, request.headers):
+            check_origin(exchange.method, request.headers, self.hosts)  # as where a form's path is
         if place is None:
             if _is_api(exchange.raw_path):
                 await self._check_identity(exchange, request, page=False)

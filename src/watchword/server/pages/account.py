@@ -68,7 +68,7 @@ class _AccountPages:
             sessions=[SessionView.of(each, current, texts) for each in _in_order(live, current)],
             others=sum(each.id != current for each in live),
             events=[EventView.of(each, texts) for each in recent],
-            done=read_done(request.query.get("done")),
+            done=read_done(request),
             facts=self._maker.facts(return_path=DASHBOARD),
         )
 

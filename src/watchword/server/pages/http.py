@@ -90,7 +90,7 @@ def login_page(
         "login",
         status=status,
         registration=maker.registration.value,
-        done=read_done(request.query.get("done")),
+        done=read_done(request),
         password_form=password_form,
         identifier=identifier,
         refused=refused,

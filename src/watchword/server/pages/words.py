@@ -2,6 +2,8 @@
 
 import enum
 
+from watchword.server.http.endpoint import Request
+
 
 class Done(enum.StrEnum):
     """What a form did, for the page after it: `?done=`."""
@@ -14,8 +16,14 @@ class Done(enum.StrEnum):
     WELCOME = "welcome"
 
 
-def read_done(text: str | None) -> Done | None:
-    """The word, or None for every other text."""
+def read_done(request: Request) -> Done | None:
+    """The word in the address, if a page of ours leads here: anybody's link could claim what was never done.
+
+    A browser that does not say where a request comes from (`Sec-Fetch-Site`) is told nothing.
+    """
+    if request.headers.raw(b"sec-fetch-site") != b"same-origin":
+        return None
+    text = request.query.get("done")
     return next((done for done in Done if done.value == text), None)
 
 
