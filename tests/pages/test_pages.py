@@ -331,3 +331,15 @@ async def test_an_error_page_comes_in_the_readers_language(world):
     assert answer.status_code == 404
     assert "Hier ist nichts" in answer.text
     assert answer.headers["content-language"] == "de"
+
+
+async def test_the_way_on_is_kept_between_signing_in_and_registering(world):
+    nobody = Reader(world=world)
+    for here, there in (("/login", "/register"), ("/register", "/login")):
+        text = (await nobody.get(f"{here}?return=/some/app?a=1%26b=2")).text
+        assert f'href="{there}?return=/some/app%3Fa%3D1%26b%3D2"' in text
+        assert '"returnPath":"/some/app?a=1\\u0026b=2"' in text
+        for bare in (here, f"{here}?return=//evil.example"):
+            assert f'href="{there}"' in (await nobody.get(bare)).text
+    signed_in = await reader_of(world, await world.register("ada"))
+    assert (await signed_in.get("/register?return=/some/app")).headers["location"] == "/some/app"

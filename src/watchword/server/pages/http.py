@@ -45,7 +45,7 @@ def page_routes(
 
     async def register(request: Request) -> Reply:
         if await _signed_in(cookies, request):
-            return Reply.see_other(DASHBOARD)
+            return Reply.see_other(return_path_of(request))
         if maker.registration is RegistrationMode.CLOSED:
             return maker.make(request, "closed")
         return maker.make(
@@ -53,7 +53,8 @@ def page_routes(
             "register",
             registration=maker.registration.value,
             least=MIN_LENGTH,
-            facts=maker.facts(return_path=DASHBOARD),
+            return_path=return_path_of(request),
+            facts=maker.facts(return_path=return_path_of(request)),
         )
 
     async def show_styleguide(request: Request) -> Reply:
@@ -62,7 +63,7 @@ def page_routes(
     return [
         Route("GET", "/", home, page=True),
         Route("GET", "/login", login, page=True, query=_LOGIN_QUERY),
-        Route("GET", "/register", register, page=True),
+        Route("GET", "/register", register, page=True, query=frozenset({"return"})),
         *([Route("GET", "/styleguide", show_styleguide, page=True)] if styleguide else []),
         *account_routes(maker=maker, cookies=cookies, sessions=sessions, activity=activity),
     ]
