@@ -16,13 +16,13 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 def test_what_a_browser_calls_itself_is_text_and_breaks_no_page(visit: Visit, account: TestAccount) -> None:
-    """Three browsers with hostile names, and one that looks at them."""
-    for name in (HOSTILE, "W" * 300, "{{ 7 * 7 }}</script><script>alert(1)</script>"):
+    """Browsers with hostile names, and one that looks at them."""
+    for name in ("W" * 300, f"{HOSTILE}{{{{ 7 * 7 }}}}</script><script>alert(1)</script>"):
         sign_in(visit(user_agent=f"Mozilla/5.0 {name}"), account.username)
     narrow: ViewportSize = {"width": 320, "height": 640}
     visitor = visit(viewport=narrow)
     sign_in(visitor, account.username)
-    assert sessions_shown(visitor) == 5
+    assert sessions_shown(visitor) == 4
     assert visitor.page.locator("main img, main script").count() == 0
     assert visitor.page.evaluate("document.documentElement.scrollWidth") <= narrow["width"]
     assert findings(visitor.page) == []

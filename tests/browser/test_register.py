@@ -21,6 +21,7 @@ from tests.kits.stage import Servers, Visit
 from watchword.client.client import Client
 from watchword.protocol.chest import RecoveryKey
 from watchword.protocol.passwords import prepare
+from watchword.server.operator.model import LocalOperator
 from watchword.testing.server import PASSWORD, RunningServer, TestAccount
 
 
@@ -163,3 +164,21 @@ def test_where_registration_is_closed_the_page_says_who_decides(visit: Visit, se
     assert visitor.page.get_by_role("link", name=re.compile("Sign in")).count() > 0
     assert visitor.open(LOGIN).status == 200
     assert visitor.page.locator("a[href='/register']").count() == 0
+
+
+def test_whoever_is_invited_registers_at_the_level_of_the_invitation(
+    visit: Visit, servers: Servers, new_name: Callable[[], str]
+) -> None:
+    server, name = servers.invite, new_name()
+    by = LocalOperator(uid=0)
+    invitation = server.run(lambda services: services.operator.invite(by, level=2)).text
+    visitor = visit(server)
+    visitor.open(REGISTER)
+    visitor.fill(username=name, password=PASSWORD, invitation="not one")
+    visitor.submit("register-form")
+    refused(visitor)
+    visitor.fill(password=PASSWORD, invitation=invitation)
+    visitor.submit("register-form")
+    enter_ending(visitor, recovery_key(visitor))
+    visitor.arrives(DASHBOARD)
+    assert "Level\n2" in re.sub(r"\s*\n\s*", "\n", visitor.page.inner_text("main"))

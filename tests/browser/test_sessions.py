@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from playwright.sync_api import Route
-from tests.kits.journeys import CHANGE, DASHBOARD, LOGIN, sessions_shown, sign_in
+from tests.kits.journeys import CHANGE, DASHBOARD, LOGIN, refused, sessions_shown, sign_in
 from tests.kits.stage import BEHIND, Servers, Visit
 from tests.kits.visitor import Visitor
 
-from watchword.testing.server import PASSWORD, TestAccount
+from watchword.testing.server import PASSWORD, RunningServer, TestAccount
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0"
 SAFARI = (
@@ -97,6 +97,18 @@ def test_a_sign_out_that_was_stopped_on_the_way_can_be_pressed_again(
     visitor.press("Sign out")
     visitor.arrives(LOGIN)
     assert visitor.cookie is None
+
+
+def test_who_is_suspended_is_signed_out_at_the_next_click(
+    visit: Visit, account: TestAccount, server: RunningServer
+) -> None:
+    visitor = visit()
+    sign_in(visitor, account.username)
+    server.suspend(account.username)
+    visitor.page.get_by_role("link", name="Change password").click()
+    visitor.arrives(LOGIN)
+    visitor.log_in(account.username, PASSWORD)
+    assert "not right" in refused(visitor)
 
 
 def test_pressing_twice_does_no_harm(visit: Visit, account: TestAccount) -> None:

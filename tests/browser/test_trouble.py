@@ -7,6 +7,8 @@ from playwright.sync_api import Route, expect
 from tests.kits.journeys import DASHBOARD, LOGIN, REGISTER, refused
 from tests.kits.stage import Visit
 
+from watchword.server.http.page_headers import WORKER_HEADERS
+from watchword.server.pages.assets import STATIC
 from watchword.testing.server import PASSWORD, TestAccount
 
 SCRIPT = re.compile(r"/assets/(login|register)-.*\.js")
@@ -141,3 +143,18 @@ def test_the_page_stays_responsive_while_the_password_is_stretched(
     going = kept[: kept.index(max(kept)) + 1]  # then it was over, and the bar was put away
     assert going == sorted(going), "progress never jumps back"
     assert len(set(going)) > 2
+
+
+def test_a_wrong_clock_is_told_before_a_password_is_typed(visit: Visit) -> None:
+    """The worker's own, which is a month behind: the document of keys is not valid yet."""
+    visitor = visit()
+
+    def set_back(route: Route) -> None:
+        script = (STATIC / route.request.url.rpartition("/")[2]).read_text()
+        body = f"const today = Date.now; Date.now = () => today() - 40 * 86400000;\n{script}"
+        route.fulfill(body=body, content_type="text/javascript", headers=dict(WORKER_HEADERS))
+
+    visitor.context.route(WORKER, set_back)
+    visitor.open(LOGIN)
+    assert "clock" in refused(visitor)
+    assert visitor.page.locator("form[data-sealed] button[type=submit]").is_disabled()
