@@ -43,7 +43,7 @@ from watchword.testing.counts import count
 
 pytestmark = pytest.mark.anyio
 REFUSED = "account:session:login-refused"
-C7_ROUNDS = 11
+C7_ROUNDS = 7
 
 
 async def put_verifier(world: World, verifier: bytes, name: str = "u:anna") -> None:
