@@ -20,7 +20,6 @@ from playwright.sync_api import (
     Response,
     WebError,
     Worker,
-    expect,
 )
 from tests.kits.browser import PATIENCE_MS
 
@@ -126,13 +125,14 @@ class Visitor:
         return self.page.locator(f"input[name={name}]")
 
     def arrives(self, path: str) -> None:
-        """Wait until the address is `path`, whatever its query."""
-        expect(self.page).to_have_url(re.compile(re.escape(self.origin + path) + r"(\?.*)?"))
+        """Wait until the page at `path` is there, whatever its query."""
+        # By the browser's own events: `expect` would look again after half a second, and then after a whole one.
+        self.page.wait_for_url(re.compile(f"^{re.escape(self.origin + path)}(?:\\?.*)?$"))
 
     def sees(self, selector: str) -> Locator:
         """Wait until it is shown."""
         found = self.page.locator(selector)
-        expect(found).to_be_visible()
+        found.wait_for()
         return found
 
     def eventually(self, holds: Callable[[], bool]) -> None:
