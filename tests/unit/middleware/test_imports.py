@@ -6,8 +6,8 @@ import sys
 import pytest
 
 _FORBIDDEN = {
-    "msgspec", "apsw", "asyncpg", "starlette", "fastapi", "uvicorn", "uvloop", "httptools", "httpx", "nacl", "bcrypt",
-    "typer", "rich", "joserfc", "asyncio", "ssl", "http.client", "urllib.request", "watchword.server",
+    "msgspec", "apsw", "asyncpg", "redis", "starlette", "fastapi", "uvicorn", "uvloop", "httptools", "httpx",
+    "nacl", "bcrypt", "typer", "rich", "joserfc", "asyncio", "ssl", "http.client", "urllib.request", "watchword.server",
     "watchword.client", "watchword.cli", "watchword.testing", "watchword.protocol.messages",
     "watchword.crypto.passwords", "watchword.crypto.device_keys",
 }  # fmt: skip
