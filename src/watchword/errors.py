@@ -6,6 +6,7 @@ Subclass by what the caller can do about it; carry data, not sentences.
 """
 
 import enum
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -26,6 +27,7 @@ class ErrorCode(enum.StrEnum):
     CONFLICT = "conflict"
     BEGIN_AGAIN = "begin_again"
     KEY_UNKNOWN = "key_unknown"
+    TOO_MANY = "too_many"
     OVERLOADED = "overloaded"
     UNAVAILABLE = "unavailable"
     INVALID_CONFIG = "invalid_config"
@@ -88,9 +90,11 @@ class RefusedError(WatchwordError):
 
     code = ErrorCode.REFUSED
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, tried: str = "") -> None:
         super().__init__()
         self.reason = reason
+        self.tried = tried
+        """The canonical name that a credential was tried for, where one was; it stays inside too."""
 
 
 class UnauthenticatedError(WatchwordError):
@@ -137,6 +141,30 @@ class KeyUnknownError(WatchwordError):
     """The envelope was sealed to a key that is not in use: fetch the key document again."""
 
     code = ErrorCode.KEY_UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A limit as its callers may know it: `limit` requests in `window_s` seconds."""
+
+    name: str
+    limit: int
+    window_s: int
+
+
+class TooManyError(WatchwordError):
+    """This caller asks too much, or has been turned away for a time: come back in `retry_after` seconds.
+
+    Outwardly one error, whether a limit, a ban or the lane of an account refuses: `reason` is for our logs.
+    """
+
+    code = ErrorCode.TOO_MANY
+
+    def __init__(self, retry_after: int, *, reason: str = "", quota: Quota | None = None) -> None:
+        super().__init__()
+        self.retry_after = max(1, retry_after)
+        self.reason = reason
+        self.quota = quota
 
 
 class OverloadedError(WatchwordError):

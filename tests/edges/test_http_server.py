@@ -29,7 +29,7 @@ from tests.edges.harness import (
 )
 
 from watchword.core.secret import Secret
-from watchword.errors import InvalidConfigError, OverloadedError, UnavailableError
+from watchword.errors import InvalidConfigError, Quota, TooManyError, UnavailableError, WatchwordError
 from watchword.server.http import Reply, Request, Route, protocol
 from watchword.server.http.admission import Admission
 from watchword.server.http.sockets import bind
@@ -147,29 +147,63 @@ def test_fault_M22_an_unexpected_exception_is_a_generic_500(server: RunningServe
     assert "canary" not in events.getvalue()
 
 
-def test_a_fault_in_a_check_of_the_door_is_a_generic_500_too():
-    async def fails(_request: Request, _route: Route | None) -> None:
-        raise ZeroDivisionError
+class Watched:
+    """A gate that tells what it was asked, and may raise."""
 
-    with running_server(door=[fails]) as server:
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.asked: list[tuple[str, str | None]] = []
+
+    async def check(self, request: Request, route: Route | None) -> None:
+        self._note("check", route)
+        if self.error is not None:
+            raise self.error
+
+    async def reserve(self, request: Request, route: Route | None, account: str) -> object:
+        self._note(f"reserve for {account or 'nobody'}", route)
+        return "lease"
+
+    def leave(self, lease: object) -> None:
+        self.asked.append(("leave", str(lease)))
+
+    def failed(self, request: Request, route: Route | None, error: WatchwordError) -> None:
+        self._note(f"failed: {error.code}", route)
+
+    def _note(self, what: str, route: Route | None) -> None:
+        self.asked.append((what, route.path if route else None))
+
+
+def test_a_fault_in_the_gate_is_a_generic_500_too():
+    with running_server(gate=Watched(ZeroDivisionError())) as server:
         assert [server.request("GET", path).status for path in ("/health/live", "/nowhere")] == [500, 500]
 
 
-def test_the_door_is_an_ordered_list_that_sees_every_request():
-    seen: list[tuple[str, str | None]] = []
-
-    async def first(_request: Request, route: Route | None) -> None:
-        seen.append(("first", route.path if route else None))
-
-    async def second(_request: Request, route: Route | None) -> None:
-        seen.append(("second", route.path if route else None))
-        raise OverloadedError(9)
-
-    with running_server(door=[first, second]) as server:
+def test_the_gate_sees_every_request_before_its_body_is_read():
+    gate = Watched(TooManyError(9, reason="banned", quota=Quota("read", 300, 60)))
+    with running_server(gate=gate) as server:
         answer = server.request("POST", "/api/login", b"not read")
-        assert (answer.status, answer.headers["retry-after"]) == (503, "9")
+        assert (answer.status, answer.json()["code"], answer.headers["retry-after"]) == (429, "too_many", "9")
+        assert answer.headers["ratelimit-policy"] == '"read";q=300;w=60'
+        assert answer.headers["ratelimit"] == '"read";r=0;t=9'
+        assert b"banned" not in answer.body
         server.request("GET", "/nowhere")
-    assert seen == [("first", "/api/login"), ("second", "/api/login"), ("first", None), ("second", None)]
+    assert gate.asked == [
+        ("check", "/api/login"),
+        ("failed: too_many", "/api/login"),
+        ("check", None),
+        ("failed: too_many", None),
+    ]
+
+
+def test_a_request_that_is_let_in_holds_its_lease_until_it_is_answered():
+    gate = Watched()
+    with running_server(gate=gate) as server:
+        assert server.request("GET", "/health/live").status == 200
+    assert gate.asked == [
+        ("check", "/health/live"),
+        ("reserve for nobody", "/health/live"),
+        ("leave", "lease"),
+    ]
 
 
 def test_one_line_for_each_request_and_nothing_secret_in_it(server: RunningServer, events: io.StringIO):

@@ -17,6 +17,7 @@ from watchword.errors import (
     OverloadedError,
     RefusedError,
     TooLargeError,
+    TooManyError,
     UnauthenticatedError,
     UnavailableError,
     UnreachableError,
@@ -54,6 +55,7 @@ def _named(code: ErrorCode, detail: str, retry_after: int) -> WatchwordError:
         ErrorCode.REFUSED: lambda: RefusedError("by_server"),
         ErrorCode.UNAUTHENTICATED: lambda: UnauthenticatedError("by_server"),
         ErrorCode.BEGIN_AGAIN: BeginAgainError,
+        ErrorCode.TOO_MANY: lambda: TooManyError(retry_after),
         ErrorCode.OVERLOADED: lambda: OverloadedError(retry_after),
         ErrorCode.UNAVAILABLE: lambda: UnavailableError(detail, retry_after=retry_after),
     }

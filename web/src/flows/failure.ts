@@ -17,6 +17,7 @@ export const SERVER_CODES = [
   "misdirected",
   "too_large",
   "timeout",
+  "too_many",
   "overloaded",
   "unavailable",
   "internal",

@@ -89,7 +89,7 @@ async function failureOf(answer: Response): Promise<Failure> {
 }
 
 function waitOf(answer: Response, code: ServerCode): number | undefined {
-  if (code !== "overloaded" && code !== "unavailable") return undefined;
+  if (code !== "overloaded" && code !== "unavailable" && code !== "too_many") return undefined;
   const text = answer.headers.get("retry-after") ?? "";
   return SECONDS.test(text) ? Math.min(Math.max(Number(text), 1), MAX_WAIT) : DEFAULT_WAIT;
 }

@@ -9,7 +9,16 @@ from typing import Any, Final
 from watchword.crypto.passwords import ServerHash
 from watchword.server.accounts.model import RegistrationMode
 from watchword.server.config import parse
-from watchword.server.config.model import LogFormat, LogLevel, RequestLog, TLSMode
+from watchword.server.config.model import (
+    BanPolicyName,
+    KeptAddresses,
+    LogFormat,
+    LogLevel,
+    ProxyProtocol,
+    RequestLog,
+    TLSMode,
+    WithoutRedis,
+)
 from watchword.server.http.admission import DEFAULT_QUEUE, DEFAULT_SLOTS
 from watchword.server.http.proxies import DEFAULT_HEADER
 
@@ -104,7 +113,8 @@ FIELDS: Final[tuple[Field, ...]] = (
         default=None,
         default_text="none",
         unit="PEM file",
-        effect="The certificate for tls.mode = “files”: the server's first, then the intermediates, in order.",
+        effect="The certificate for tls.mode = “files”: the server's first, then the intermediates, in"
+        " order.",
         live=True,
     ),
     Field(
@@ -147,6 +157,16 @@ FIELDS: Final[tuple[Field, ...]] = (
         effect="Where those proxies append the address that called them.",
     ),
     Field(
+        key="proxy_protocol",
+        variable="WATCHWORD_PROXY_PROTOCOL",
+        read=parse.parse_choice(ProxyProtocol),
+        default="headers",
+        default_text="headers",
+        unit="headers or proxy-v2",
+        effect="How the proxies tell whom they speak for: in proxy_header, or by the PROXY protocol,"
+        " version 2.",
+    ),
+    Field(
         key="origin",
         variable="WATCHWORD_ORIGIN",
         flag="--origin",
@@ -154,7 +174,8 @@ FIELDS: Final[tuple[Field, ...]] = (
         default=None,
         default_text="https://localhost:PORT on loopback; else it must be given",
         unit="https origin",
-        effect="The public address and the issuer in every token. Changing it makes all tokens and clients start anew.",
+        effect="The public address and the issuer in every token. Changing it makes all tokens and"
+        " clients start anew.",
     ),
     Field(
         key="hosts",
@@ -163,7 +184,8 @@ FIELDS: Final[tuple[Field, ...]] = (
         default=[],
         default_text="none",
         unit="list of HOST or HOST:PORT",
-        effect="More names that requests may use besides the origin's and loopback; they go into the certificate too.",
+        effect="More names that requests may use besides the origin's and loopback; they go into the"
+        " certificate too.",
     ),
     Field(
         key="database",
@@ -177,13 +199,25 @@ FIELDS: Final[tuple[Field, ...]] = (
         secret=True,
     ),
     Field(
+        key="redis",
+        variable="WATCHWORD_REDIS",
+        read=parse.parse_redis,
+        default=None,
+        default_text="none",
+        unit="redis://, rediss:// or unix:// URL",
+        effect="Shares limits, used short keys and bans between several nodes. WATCHWORD_REDIS_FILE may"
+        " name a file that holds the URL.",
+        secret=True,
+    ),
+    Field(
         key="root_key_file",
         variable="WATCHWORD_ROOT_KEY_FILE",
         read=parse.parse_path,
         default=None,
         default_text="DATA/root.key",
         unit="file",
-        effect="The key that opens all others; made at first start. WATCHWORD_ROOT_KEY gives the key itself instead.",
+        effect="The key that opens all others; made at first start. WATCHWORD_ROOT_KEY gives the key"
+        " itself instead.",
     ),
     Field(
         key="registration",
@@ -201,7 +235,8 @@ FIELDS: Final[tuple[Field, ...]] = (
         default=ServerHash.HMAC.value,
         default_text="hmac",
         unit="hmac, argon2id or bcrypt",
-        effect="How login secrets are kept, which clients have stretched with Argon2id before. Slow hashes cost time.",
+        effect="How login secrets are kept, which clients have stretched with Argon2id before. Slow"
+        " hashes cost time.",
     ),
     Field(
         key="pages.password_form",
@@ -210,7 +245,8 @@ FIELDS: Final[tuple[Field, ...]] = (
         default=False,
         default_text="false",
         unit="true or false",
-        effect="Lets browsers without JavaScript post the password itself over TLS. Then the server sees passwords.",
+        effect="Lets browsers without JavaScript post the password itself over TLS. Then the server"
+        " sees passwords.",
     ),
     Field(
         key="pages.styleguide",
@@ -247,7 +283,8 @@ FIELDS: Final[tuple[Field, ...]] = (
         default=RequestLog.ALL.value,
         default_text="all",
         unit="all, failed or none",
-        effect="Which requests write a line each at level info (failed: status 400 and above); the rest do at debug.",
+        effect="Which requests write a line each at level info (failed: status 400 and above); the rest"
+        " do at debug.",
     ),
     Field(
         key="limits.costly_at_once",
@@ -268,13 +305,190 @@ FIELDS: Final[tuple[Field, ...]] = (
         effect="How many more of those may wait; the next are told to come back (503).",
     ),
     Field(
+        key="limits.enabled",
+        variable="WATCHWORD_LIMITS_ENABLED",
+        read=parse.parse_switch,
+        default=True,
+        default_text="true",
+        unit="true or false",
+        effect="Whether requests of one source or account are limited at all.",
+    ),
+    Field(
+        key="limits.read",
+        variable="WATCHWORD_LIMITS_READ",
+        read=parse.parse_rate,
+        default="300/60s",
+        default_text="300/60s",
+        unit="COUNT/TIME: 300/60s, 30/15m, 1000/1h",
+        effect="GET without identity (pages, assets, keys), for each source: so many at once, and again"
+        " in each such time.",
+    ),
+    Field(
+        key="limits.sign_in",
+        variable="WATCHWORD_LIMITS_SIGN_IN",
+        read=parse.parse_rate,
+        default="120/60s",
+        default_text="120/60s",
+        unit="COUNT/TIME: 300/60s, 30/15m, 1000/1h",
+        effect="Begin, login, enrolment and the form that posts a password, for each source: so many at"
+        " once, and again in each such time.",
+    ),
+    Field(
+        key="limits.register",
+        variable="WATCHWORD_LIMITS_REGISTER",
+        read=parse.parse_rate,
+        default="30/15m",
+        default_text="30/15m",
+        unit="COUNT/TIME: 300/60s, 30/15m, 1000/1h",
+        effect="Registrations, for each source: so many at once, and again in each such time.",
+    ),
+    Field(
+        key="limits.account",
+        variable="WATCHWORD_LIMITS_ACCOUNT",
+        read=parse.parse_rate,
+        default="600/60s",
+        default_text="600/60s",
+        unit="COUNT/TIME: 300/60s, 30/15m, 1000/1h",
+        effect="Requests that need an identity, for each account: so many at once, and again in each"
+        " such time.",
+    ),
+    Field(
+        key="limits.other",
+        variable="WATCHWORD_LIMITS_OTHER",
+        read=parse.parse_rate,
+        default="120/60s",
+        default_text="120/60s",
+        unit="COUNT/TIME: 300/60s, 30/15m, 1000/1h",
+        effect="All other requests (unknown paths, bad identities), for each source: so many at once,"
+        " and again in each such time.",
+    ),
+    Field(
+        key="limits.concurrent",
+        variable="WATCHWORD_LIMITS_CONCURRENT",
+        read=parse.parse_whole(1, _MAX_AT_ONCE),
+        default=64,
+        default_text="64",
+        unit="requests, 1 to 4,096",
+        effect="Requests of one source in work at the same time.",
+    ),
+    Field(
+        key="limits.guessing",
+        variable="WATCHWORD_LIMITS_GUESSING",
+        read=parse.parse_switch,
+        default=True,
+        default_text="true",
+        unit="true or false",
+        effect="Whether guesses at one account are held: 5 free, then slower and slower, 100 in a row"
+        " at most.",
+    ),
+    Field(
+        key="limits.without_redis",
+        variable="WATCHWORD_LIMITS_WITHOUT_REDIS",
+        read=parse.parse_choice(WithoutRedis),
+        default="local",
+        default_text="local",
+        unit="local or refuse",
+        effect="While Redis is set and away: each node counts for itself, or requests are refused (503).",
+    ),
+    Field(
+        key="bans.policy",
+        variable="WATCHWORD_BANS_POLICY",
+        read=parse.parse_choice(BanPolicyName),
+        default="balanced",
+        default_text="balanced",
+        unit="balanced, strict or off",
+        effect="Who is banned: who fails again and again, who fails once, or nobody.",
+    ),
+    Field(
+        key="bans.failures",
+        variable="WATCHWORD_BANS_FAILURES",
+        read=parse.parse_whole_or_auto(1, 10_000),
+        default="auto",
+        default_text="auto, by the policy",
+        unit="failures, 1 to 10,000, or auto",
+        effect="So many failures of one source within bans.window_s ban it.",
+    ),
+    Field(
+        key="bans.names",
+        variable="WATCHWORD_BANS_NAMES",
+        read=parse.parse_whole_or_auto(1, 32),
+        default="auto",
+        default_text="auto, by the policy",
+        unit="names, 1 to 32, or auto",
+        effect="So many different names that one source tried within bans.window_s ban it.",
+    ),
+    Field(
+        key="bans.window_s",
+        variable="WATCHWORD_BANS_WINDOW_S",
+        read=parse.parse_whole_or_auto(1, 86_400),
+        default="auto",
+        default_text="auto, by the policy",
+        unit="seconds, 1 to 86,400, or auto",
+        effect="How long a failure counts.",
+    ),
+    Field(
+        key="bans.first_s",
+        variable="WATCHWORD_BANS_FIRST_S",
+        read=parse.parse_whole_or_auto(1, 86_400),
+        default="auto",
+        default_text="auto, by the policy",
+        unit="seconds, 1 to 86,400, or auto",
+        effect="How long the first ban of a source lasts; each further one twice as long.",
+    ),
+    Field(
+        key="bans.longest_s",
+        variable="WATCHWORD_BANS_LONGEST_S",
+        read=parse.parse_whole_or_auto(1, 2_592_000),
+        default="auto",
+        default_text="auto, by the policy",
+        unit="seconds, 1 to 2,592,000, or auto",
+        effect="How long a ban lasts at most.",
+    ),
+    Field(
+        key="bans.forged_s",
+        variable="WATCHWORD_BANS_FORGED_S",
+        read=parse.parse_whole_or_auto(1, 86_400),
+        default="auto",
+        default_text="auto, by the policy",
+        unit="seconds, 1 to 86,400, or auto",
+        effect="How long a forged short key, cookie or device proof bans.",
+    ),
+    Field(
+        key="bans.allow",
+        variable="WATCHWORD_BANS_ALLOW",
+        read=parse.parse_allowed,
+        default=["127.0.0.1", "::1"],
+        default_text="127.0.0.1, ::1",
+        unit="list of addresses and networks",
+        effect="Who is never banned, nor limited as a source.",
+    ),
+    Field(
+        key="privacy.addresses",
+        variable="WATCHWORD_PRIVACY_ADDRESSES",
+        read=parse.parse_choice(KeptAddresses),
+        default="whole",
+        default_text="whole",
+        unit="whole, truncated or keyed",
+        effect="How addresses of callers are kept in the log, the audit trail and sessions.",
+    ),
+    Field(
+        key="privacy.addresses_days",
+        variable="WATCHWORD_PRIVACY_ADDRESSES_DAYS",
+        read=parse.parse_whole_or("forever", 1, 3650),
+        default="forever",
+        default_text="forever",
+        unit="days, 1 to 3,650, or forever",
+        effect="After how many days addresses are erased from the audit trail and sessions.",
+    ),
+    Field(
         key="backup.recipient",
         variable="WATCHWORD_BACKUP_RECIPIENT",
         read=parse.parse_path,
         default=None,
         default_text="none",
         unit="file",
-        effect="The public key that `watchword backup` seals to without --to; see `watchword backup-key new`.",
+        effect="The public key that `watchword backup` seals to without --to; see `watchword backup-key"
+        " new`.",
     ),
     Field(
         key="metrics.listen",
@@ -283,7 +497,8 @@ FIELDS: Final[tuple[Field, ...]] = (
         default=None,
         default_text="nowhere",
         unit="HOST:PORT",
-        effect="Serves metrics for Prometheus over plain HTTP at /metrics there. Never at the public address.",
+        effect="Serves metrics for Prometheus over plain HTTP at /metrics there. Never at the public"
+        " address.",
     ),
     Field(
         key="traces.endpoint",
@@ -292,7 +507,8 @@ FIELDS: Final[tuple[Field, ...]] = (
         default=None,
         default_text="none",
         unit="URL",
-        effect="Sends traces there, as OTLP over HTTP: http://127.0.0.1:4318/v1/traces. Needs “watchword[otel]”.",
+        effect="Sends traces there, as OTLP over HTTP: http://127.0.0.1:4318/v1/traces. Needs"
+        " “watchword[otel]”.",
     ),
     Field(
         key="traces.ratio",
@@ -310,7 +526,8 @@ FIELDS: Final[tuple[Field, ...]] = (
         default="auto",
         default_text="auto",
         unit=f"1 to {_MAX_PROCESSES}, or auto",
-        effect="One serves; further ones do TLS and HTTP for it, on other cores. auto starts those while it is busy.",
+        effect="One serves; further ones do TLS and HTTP for it, on other cores. auto starts those"
+        " while it is busy.",
     ),
     Field(
         key="shutdown_grace_s",

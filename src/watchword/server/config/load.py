@@ -12,23 +12,11 @@ from watchword.core.clock import Instant
 from watchword.core.secret import Secret
 from watchword.crypto.keyring import RootKey
 from watchword.errors import InvalidConfigError, MalformedError
+from watchword.server.config.build import ROOT_KEY_FILE, build, build_tls
 from watchword.server.config.environment import ROOT_KEY_VARIABLE, take, wipe
 from watchword.server.config.fields import BY_KEY, FIELDS, Field
 from watchword.server.config.file import ConfigFile, read_file
-from watchword.server.config.model import (
-    BackupConfig,
-    Config,
-    LimitsConfig,
-    LogConfig,
-    MetricsConfig,
-    PagesConfig,
-    PasswordsConfig,
-    ProxiesConfig,
-    SocketConfig,
-    TLSConfig,
-    TLSMode,
-    TracesConfig,
-)
+from watchword.server.config.model import Config, TLSMode
 from watchword.server.config.problems import ConfigProblem, InvalidSettingsError
 from watchword.server.config.secret_files import read_line
 from watchword.server.config.setting import DEFAULT, Setting
@@ -38,7 +26,6 @@ from watchword.server.data_directory import check_data_directory
 
 FILE_NAME: Final = "watchword.toml"
 FILE_VARIABLE: Final = "WATCHWORD_CONFIG"
-ROOT_KEY_FILE: Final = "root.key"
 _OTHERS: Final = 0o077
 _TRANSPORT: Final = frozenset({"origin", "tls.mode", "tls.certificate", "tls.key", "tls.key_password_file"})
 
@@ -145,7 +132,7 @@ def load(
         raise InvalidSettingsError(problems)
     found = sources.file.path if sources.file else None
     return Loaded(
-        config=_build(settings),
+        config=build(settings),
         settings=tuple(settings.values()),
         file=found,
         flags=dict(flags or {}),
@@ -218,6 +205,7 @@ def _anchor(value: Any, place: str, field: Field, file: ConfigFile | None) -> An
 def _check_together(settings: Mapping[str, Setting], sources: _Sources) -> Iterator[ConfigProblem]:
     yield from check_transport(settings)
     yield from _check_secret_in_file(settings.get("database"), sources.file)
+    yield from _check_secret_in_file(settings.get("redis"), sources.file)
     yield from _check_data(settings.get("data"))
     yield from _check_driver(settings.get("database"))
     if ROOT_KEY_VARIABLE in sources.environ:
@@ -230,19 +218,10 @@ def _check_tls_files(settings: Mapping[str, Setting], now: Instant) -> list[Conf
     """Whatever else is wrong; but not where they are not to be read, or one is missing (which is told elsewhere)."""
     if not settings.keys() >= _TRANSPORT:
         return []
-    tls, origin = _build_tls(settings), settings["origin"].value
+    tls, origin = build_tls(settings), settings["origin"].value
     if tls.mode is not TLSMode.FILES or tls.certificate is None or tls.key is None or origin is None:
         return []
     return examine_tls_files(tls, host=host_of(origin), now=now)[1]
-
-
-def _build_tls(settings: Mapping[str, Setting]) -> TLSConfig:
-    return TLSConfig(
-        mode=settings["tls.mode"].value,
-        certificate=settings["tls.certificate"].value,
-        key=settings["tls.key"].value,
-        key_password_file=settings["tls.key_password_file"].value,
-    )
 
 
 def _check_data(data: Setting | None) -> Iterator[ConfigProblem]:
@@ -271,12 +250,12 @@ def _check_root_key(text: str) -> Iterator[ConfigProblem]:
         yield ConfigProblem(key=ROOT_KEY_VARIABLE, place="", detail=error.detail)
 
 
-def _check_secret_in_file(database: Setting | None, file: ConfigFile | None) -> Iterator[ConfigProblem]:
-    if database is None or database.value is None or file is None or file.closed:
+def _check_secret_in_file(url: Setting | None, file: ConfigFile | None) -> Iterator[ConfigProblem]:
+    if url is None or url.value is None or file is None or file.closed:
         return
-    if database.value.holds_secret and database.place == file.place("database"):
+    if url.value.holds_secret and url.place == file.place(url.field.key):
         detail = f"holds a password, and others can read this file: run “chmod 600 {file.path}”"
-        yield ConfigProblem(key="database", place=database.place, detail=detail)
+        yield ConfigProblem(key=url.field.key, place=url.place, detail=detail)
 
 
 def _check_root_key_file(settings: Mapping[str, Setting]) -> Iterator[ConfigProblem]:
@@ -288,30 +267,3 @@ def _check_root_key_file(settings: Mapping[str, Setting]) -> Iterator[ConfigProb
     if stat.S_ISREG(mode) and mode & _OTHERS:
         detail = f"others can use {path}: run “chmod 600 {path}”, and if it was ever so, rotate the root key"
         yield ConfigProblem(key="root_key_file", place=settings["root_key_file"].place, detail=detail)
-
-
-def _build(settings: Mapping[str, Setting]) -> Config:
-    value = {key: setting.value for key, setting in settings.items()}
-    return Config(
-        data=value["data"],
-        listen=value["listen"],
-        socket=SocketConfig(mode=value["socket.mode"], group=value["socket.group"]),
-        tls=_build_tls(settings),
-        proxies=ProxiesConfig(places=value["proxies"], header=value["proxy_header"]),
-        origin=value["origin"],
-        hosts=value["hosts"],
-        database=value["database"],
-        root_key_file=value["root_key_file"] or value["data"] / ROOT_KEY_FILE,
-        registration=value["registration"],
-        passwords=PasswordsConfig(server_hash=value["passwords.server_hash"]),
-        pages=PagesConfig(password_form=value["pages.password_form"], styleguide=value["pages.styleguide"]),
-        log=LogConfig(level=value["log.level"], format=value["log.format"], requests=value["log.requests"]),
-        limits=LimitsConfig(
-            costly_at_once=value["limits.costly_at_once"], costly_waiting=value["limits.costly_waiting"]
-        ),
-        backup=BackupConfig(recipient=value["backup.recipient"]),
-        metrics=MetricsConfig(listen=value["metrics.listen"]),
-        traces=TracesConfig(endpoint=value["traces.endpoint"], ratio=value["traces.ratio"]),
-        processes=value["processes"],
-        shutdown_grace_s=value["shutdown_grace_s"],
-    )

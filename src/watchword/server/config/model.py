@@ -2,6 +2,7 @@
 
 import enum
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, final
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from watchword.core.secret import Secret
 from watchword.crypto.passwords import ServerHash
 from watchword.server.accounts.model import RegistrationMode
+from watchword.server.limits.model import Rate
 
 DATABASE_FILE: Final = "watchword.db"
 CONTROL_SOCKET: Final = "control.sock"
@@ -77,9 +79,8 @@ class UnixListen:
         return f"unix:{self.path}"
 
 
-@final
-class DatabaseURL:
-    """A `postgresql://` URL; shown without its password."""
+class SecretURL:
+    """A URL that may hold a password; shown without it."""
 
     __slots__ = ("_url",)
 
@@ -102,7 +103,21 @@ class DatabaseURL:
         return f"{parts.scheme}://{user if '@' in parts.netloc else ''}{place}{parts.path}{query}"
 
     def __repr__(self) -> str:
-        return f"<DatabaseURL {self}>"
+        return f"<{type(self).__name__} {self}>"
+
+
+@final
+class DatabaseURL(SecretURL):
+    """A `postgresql://` URL."""
+
+    __slots__ = ()
+
+
+@final
+class RedisURL(SecretURL):
+    """A `redis://`, `rediss://` (TLS) or `unix://` URL."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +138,20 @@ class TLSConfig:
     key_password_file: Path | None
 
 
+class ProxyProtocol(enum.StrEnum):
+    """How proxies tell whom they speak for: in a header of each request, or before each connection's first byte."""
+
+    HEADERS = "headers"
+    PROXY_V2 = "proxy-v2"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxiesConfig:
     """`places` as `server/http/proxies` takes them: addresses, networks, "unix"."""
 
     places: tuple[str, ...]
     header: str
+    protocol: ProxyProtocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +178,62 @@ class LogConfig:
         return None if self.format is LogFormat.AUTO else self.format is LogFormat.JSON
 
 
+class WithoutRedis(enum.StrEnum):
+    """What limits do while Redis is set and does not answer: each node counts for itself, or requests are refused."""
+
+    LOCAL = "local"
+    REFUSE = "refuse"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsConfig:
-    """Of expensive work (login, registration, enrolment): at once, and waiting."""
+    """`costly_…` of expensive work (login, registration, enrolment): at once, and waiting. `rates` by class."""
 
     costly_at_once: int
     costly_waiting: int
+    enabled: bool
+    rates: Mapping[str, Rate]
+    concurrent: int
+    """Requests of one source at once."""
+    guessing: bool
+    """Whether guesses at the password of one account are held."""
+    without_redis: WithoutRedis
+
+
+class BanPolicyName(enum.StrEnum):
+    BALANCED = "balanced"
+    STRICT = "strict"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BansConfig:
+    """Where a number is None, the policy has one. `allow`: addresses and networks that are never banned nor limited."""
+
+    policy: BanPolicyName
+    failures: int | None
+    names: int | None
+    window_s: int | None
+    first_s: int | None
+    longest_s: int | None
+    forged_s: int | None
+    allow: tuple[str, ...]
+
+
+class KeptAddresses(enum.StrEnum):
+    """In which form addresses are kept in logs, the audit trail and sessions."""
+
+    WHOLE = "whole"
+    TRUNCATED = "truncated"
+    KEYED = "keyed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyConfig:
+    """`days` after which kept addresses are erased; None: never."""
+
+    addresses: KeptAddresses
+    days: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,12 +269,15 @@ class Config:
     origin: str | None
     hosts: tuple[str, ...]
     database: DatabaseURL | None
+    redis: RedisURL | None
     root_key_file: Path
     registration: RegistrationMode
     passwords: PasswordsConfig
     pages: PagesConfig
     log: LogConfig
     limits: LimitsConfig
+    bans: BansConfig
+    privacy: PrivacyConfig
     backup: BackupConfig
     metrics: MetricsConfig
     traces: TracesConfig

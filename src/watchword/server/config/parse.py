@@ -11,9 +11,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from watchword.core.secret import Secret
 from watchword.errors import MalformedError
-from watchword.server.config.model import HTTPS_PORT, DatabaseURL, Listen, UnixListen
+from watchword.server.config.model import HTTPS_PORT, DatabaseURL, Listen, RedisURL, UnixListen
 from watchword.server.http.proxies import UNIX
 from watchword.server.http.sockets import UNIX_SCHEME
+from watchword.server.limits.model import Rate
 from watchword.server.unix_socket import MAX_PATH
 
 Parser = Callable[[Any], Any]
@@ -31,6 +32,10 @@ _PLACEHOLDER: Final = re.compile(r"\$\{|\$\(|<[^>]*>|\{\{")
 _MODE: Final = re.compile(r"[0-7]{3}")
 _OTHERS: Final = 0o007
 _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_RATE: Final = re.compile(r"([0-9]{1,9})/([0-9]{1,9})([smh])")
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600}
+_MAX_BURST: Final = 1_000_000
+_MAX_WINDOW_S: Final = 86_400
 _EVERYBODY: Final = frozenset({"*", "all", "any", "true", "yes"})
 _LEAST_PREFIX: Final = {4: 8, 6: 7}
 """Bits: the widest networks that are anybody's own, 10.0.0.0/8 and fc00::/7."""
@@ -243,6 +248,69 @@ def parse_database(value: Any) -> DatabaseURL:
     return DatabaseURL(Secret.from_text(text))
 
 
+def parse_redis(value: Any) -> RedisURL:
+    """A Redis URL. Its text never appears in an error: it may hold a password."""
+    text = _text(value)
+    try:
+        parts = urlsplit(text)
+        good = (
+            parts.scheme in {"redis", "rediss"}
+            and bool(parts.hostname)
+            and (parts.port is None or parts.port > 0)
+        )
+        good = good or (parts.scheme == "unix" and parts.path.startswith("/"))
+    except ValueError:
+        good = False
+    if not good:
+        raise MalformedError("is not a redis://host:6379, rediss://host:6379 (TLS) or unix:///path URL")
+    if _PLACEHOLDER.search(text):
+        raise MalformedError("holds a placeholder where a secret should stand; nothing is filled in here")
+    return RedisURL(Secret.from_text(text))
+
+
+def parse_rate(value: Any) -> Rate:
+    """`COUNT/TIME`, like 300/60s, 30/15m or 1000/1h."""
+    found = _RATE.fullmatch(_text(value))
+    if found is None:
+        raise MalformedError("is not COUNT/TIME, like 300/60s, 30/15m or 1000/1h")
+    burst, window_s = int(found[1]), int(found[2]) * _UNITS_S[found[3]]
+    if not 1 <= burst <= _MAX_BURST or not 1 <= window_s <= _MAX_WINDOW_S:
+        raise MalformedError(f"must be from 1 to {_MAX_BURST:,} requests, in 1 second to 24 hours")
+    return Rate(burst, window_s * 1000)
+
+
+def parse_allowed(value: Any) -> tuple[str, ...]:
+    """Addresses and networks; an empty list is good."""
+    items = [] if isinstance(value, str) and not value.strip() else _items(value, "addresses and networks")
+    return tuple(dict.fromkeys(_parse_allowed(_text(item).strip()) for item in items))
+
+
+def _parse_allowed(text: str) -> str:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError:
+        raise MalformedError(f"holds “{text}”, which is no address or network") from None
+    if not network.prefixlen:
+        raise MalformedError(f"holds “{text}”, which is everybody: set bans.policy = “off” instead")
+    return str(network) if "/" in text else str(network.network_address)
+
+
+def parse_whole_or(word: str, least: int, most: int) -> Parser:
+    """As `parse_whole`; `word` gives None."""
+    whole = parse_whole(least, most)
+
+    def parse(value: Any) -> int | None:
+        if value == word:
+            return None
+        try:
+            number: int = whole(value)
+        except MalformedError as error:
+            raise MalformedError(f'{error.detail}, or "{word}"') from None
+        return number
+
+    return parse
+
+
 def parse_whole(least: int, most: int) -> Parser:
     """A parser of whole numbers in a range; digits in a variable."""
 
@@ -297,18 +365,7 @@ def parse_ratio(value: Any) -> float:
 
 def parse_whole_or_auto(least: int, most: int) -> Parser:
     """As `parse_whole`; "auto" gives None."""
-    whole = parse_whole(least, most)
-
-    def parse(value: Any) -> int | None:
-        if value == _AUTO:
-            return None
-        try:
-            number: int = whole(value)
-        except MalformedError as error:
-            raise MalformedError(f'{error.detail}, or "auto"') from None
-        return number
-
-    return parse
+    return parse_whole_or(_AUTO, least, most)
 
 
 def parse_choice(kind: type[Choice]) -> Parser:

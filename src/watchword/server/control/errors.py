@@ -35,6 +35,7 @@ NUMBERS: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.DAMAGED: _OURS - 17,
     ErrorCode.NOT_TRUSTED: _OURS - 18,
     ErrorCode.UNREACHABLE: _OURS - 19,
+    ErrorCode.TOO_MANY: _OURS - 20,
 }
 
 

@@ -22,7 +22,6 @@ from watchword.errors import (
 from watchword.server.context import RequestContext
 from watchword.server.http.admission import Admission
 from watchword.server.http.door import (
-    DoorCheck,
     check_content,
     check_origin,
     printable_user_agent,
@@ -30,6 +29,7 @@ from watchword.server.http.door import (
 )
 from watchword.server.http.endpoint import Identify, Request, Route
 from watchword.server.http.exchange import Exchange, traceparent_of, why_of
+from watchword.server.http.gate import OPEN, Gate
 from watchword.server.http.handling import handle
 from watchword.server.http.headers import Headers
 from watchword.server.http.hosts import HostPolicy
@@ -70,7 +70,7 @@ def build_app(
     admission: Admission,
     log: Log,
     ready: Ready,
-    door: Sequence[DoorCheck] = (),
+    gate: Gate = OPEN,
     lifespan: Lifespan | None = None,
     proxies: Proxies = NO_PROXIES,
     measures: RequestMeasures | None = None,
@@ -81,7 +81,7 @@ def build_app(
 ) -> ASGIApp:
     """The application that serves `routes`, `/health/live` and `/health/ready`.
 
-    `door` are further checks, in order, for every request, known path or not. `lifespan` is entered before the first
+    `gate` sees every request, known path or not, before its body is read. `lifespan` is entered before the first
     request and left after the last. `measures` counts what is answered.
     `account_of` names an identity in the log. A request whose status is below `log_from` leaves its line at debug.
     `pages` knows callers of routes that are pages; without it there are none, and people get what programs get.
@@ -98,7 +98,7 @@ def build_app(
         entropy,
         admission,
         log,
-        tuple(door),
+        gate,
         lifespan or no_lifespan,
         proxies,
         measures or RequestMeasures(),
@@ -120,7 +120,7 @@ class App:
     entropy: Entropy
     admission: Admission
     log: Log
-    door: tuple[DoorCheck, ...]
+    gate: Gate
     lifespan: Lifespan
     proxies: Proxies
     measures: RequestMeasures
@@ -191,6 +191,8 @@ class App:
             return internal_reply(request_id)
         except WatchwordError as error:
             exchange.why = why_of(error)
+            if exchange.request is not None:
+                self.gate.failed(exchange.request, exchange.route, error)
             reply = self._show(exchange, error)
             if reply.status >= _ERRORS:  # nobody has erred who is sent to sign in
                 self.measures.error(error.code)
@@ -229,8 +231,8 @@ class App:
         if parameters:
             request = exchange.request = replace(request, path_parameters=parameters)
         route = exchange.place.find(exchange.method) if exchange.place else None
-        for check in self.door:
-            await check(request, route)
+        exchange.route = route
+        await self.gate.check(request, route)
         if route is None:
             raise await self._nothing_here(exchange, request)
         check_origin(exchange.method, headers, self.hosts)
@@ -240,11 +242,15 @@ class App:
         if route.auth:
             identity = await self._identifier(page=route.page)(request)
             exchange.who["account"] = self.account_of(identity)
-        check_content(route, headers)
-        query = read_query(route, scope["query_string"])
-        return await handle(
-            route, request, identity=identity, query=query, receive=receive, admission=self.admission
-        )
+        lease = await self.gate.reserve(request, route, exchange.who.get("account", ""))
+        try:
+            check_content(route, headers)
+            query = read_query(route, scope["query_string"])
+            return await handle(
+                route, request, identity=identity, query=query, receive=receive, admission=self.admission
+            )
+        finally:
+            self.gate.leave(lease)
 
     def _identifier(self, *, page: bool) -> Identify:
         """Who calls is told by the cookie on pages, and by `Authorization` everywhere else."""

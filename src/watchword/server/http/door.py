@@ -1,17 +1,14 @@
 """The checks that every request passes before a byte of its body is read. Each raises, or lets the request on."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
 from watchword.errors import ForbiddenError, MalformedError, TooLargeError, UnsupportedMediaError
-from watchword.server.http.endpoint import Request, Route
+from watchword.server.http.endpoint import Route
 from watchword.server.http.headers import Headers
 from watchword.server.http.hosts import HostPolicy
-
-DoorCheck = Callable[[Request, Route | None], Awaitable[None]]
-"""A further check: the request (no body, no identity yet) and its route, None where nothing lies at its path."""
 
 _MEDIA: Final = re.compile(rb'application/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?', re.IGNORECASE)
 _FORM: Final = re.compile(

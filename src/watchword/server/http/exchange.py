@@ -7,7 +7,7 @@ from typing import Final
 
 from watchword.errors import UnavailableError, WatchwordError
 from watchword.server.context import RequestContext
-from watchword.server.http.endpoint import Request
+from watchword.server.http.endpoint import Request, Route
 from watchword.server.http.headers import Headers
 from watchword.server.http.routing import Place
 from watchword.server.measures.requests import OTHER
@@ -25,6 +25,7 @@ class Exchange:
     method: str
     raw_path: bytes
     place: Place | None = None
+    route: Route | None = None
     request: Request | None = None
     extra: dict[str, str] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)

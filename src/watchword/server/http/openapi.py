@@ -24,7 +24,13 @@ _PARAMETERS: Final = {
 }
 _NOT_MODIFIED: Final = 304
 _FROM_EVERY_ROUTE: Final = frozenset(
-    {ErrorCode.MALFORMED, ErrorCode.UNSUPPORTED_MEDIA, ErrorCode.MISDIRECTED, ErrorCode.INTERNAL}
+    {
+        ErrorCode.MALFORMED,
+        ErrorCode.UNSUPPORTED_MEDIA,
+        ErrorCode.MISDIRECTED,
+        ErrorCode.TOO_MANY,
+        ErrorCode.INTERNAL,
+    }
 )
 _NOT_FOUND: Final = (404, frozenset({ErrorCode.NOT_FOUND}))
 _NOT_ALLOWED: Final = (405, frozenset({ErrorCode.METHOD_NOT_ALLOWED}))
@@ -50,6 +56,7 @@ _MEANINGS: Final[Mapping[ErrorCode, str]] = {
     ErrorCode.CONFLICT: "somebody else was first; read again, then decide",
     ErrorCode.BEGIN_AGAIN: "the short key is too old, or of another network or start; begin again, once",
     ErrorCode.KEY_UNKNOWN: "sealed to a key that is no longer in use; fetch the key document, seal again",
+    ErrorCode.TOO_MANY: "this caller asks too often, or was turned away; come back after `Retry-After` seconds",
     ErrorCode.OVERLOADED: "too much work is waiting; try again after `Retry-After` seconds",
     ErrorCode.UNAVAILABLE: "disk or database do not answer; nothing was changed; try again after `Retry-After` seconds",
 }

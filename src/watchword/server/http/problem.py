@@ -6,7 +6,7 @@ from typing import Final
 
 from watchword.core.encoding import encode_json
 from watchword.core.ids import RequestId
-from watchword.errors import ErrorCode, OverloadedError, UnavailableError, WatchwordError
+from watchword.errors import ErrorCode, OverloadedError, Quota, TooManyError, UnavailableError, WatchwordError
 from watchword.server.http.reply import Reply
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -40,6 +40,7 @@ KINDS: Final[Mapping[ErrorCode, Kind]] = {
     ErrorCode.CONFLICT: Kind(409, "It was changed by somebody else"),
     ErrorCode.BEGIN_AGAIN: Kind(409, "Begin again"),
     ErrorCode.KEY_UNKNOWN: Kind(409, "Sealed to a key that is not in use"),
+    ErrorCode.TOO_MANY: Kind(429, "Too many requests"),
     ErrorCode.OVERLOADED: Kind(503, "Too much work is waiting"),
     ErrorCode.UNAVAILABLE: Kind(503, "Not available at the moment"),
     # Faults of our own, and codes that belong to other edges: outwardly all the same.
@@ -75,7 +76,7 @@ def internal_reply(request_id: RequestId) -> Reply:
 
 def retry_headers(error: WatchwordError) -> Mapping[str, str]:
     """When to try again, for an error that passes."""
-    if isinstance(error, OverloadedError | UnavailableError):
+    if isinstance(error, OverloadedError | UnavailableError | TooManyError):
         return {"retry-after": str(error.retry_after)}
     return {}
 
@@ -83,4 +84,14 @@ def retry_headers(error: WatchwordError) -> Mapping[str, str]:
 def _extra(error: WatchwordError) -> Mapping[str, str]:
     if error.code is ErrorCode.UNAUTHENTICATED:
         return {"www-authenticate": _CHALLENGE}
+    if isinstance(error, TooManyError) and error.quota is not None:
+        return {**retry_headers(error), **_quota_headers(error.quota, error.retry_after)}
     return retry_headers(error)
+
+
+def _quota_headers(quota: Quota, retry_after: int) -> Mapping[str, str]:
+    """What is left of a quota that is used up (draft-ietf-httpapi-ratelimit-headers-10)."""
+    return {
+        "ratelimit-policy": f'"{quota.name}";q={quota.limit};w={quota.window_s}',
+        "ratelimit": f'"{quota.name}";r=0;t={retry_after}',
+    }

@@ -24,6 +24,8 @@ from watchword.server.config import (
     load,
     load_config,
 )
+from watchword.server.config.model import ProxyProtocol
+from watchword.server.limits.model import Rate
 from watchword.testing import components
 
 
@@ -88,7 +90,7 @@ def test_a_relative_path_in_a_file_starts_at_the_file(tmp_path, monkeypatch):
     assert load_config(environ={}, flags={"data": "state"}).data == tmp_path / "state"
 
 
-OF_A_PROXY = {"socket.mode", "socket.group", "proxies", "proxy_header"}
+OF_A_PROXY = {"socket.mode", "socket.group", "proxies", "proxy_header", "proxy_protocol"}
 
 
 def test_every_setting_of_a_proxy_can_be_given_in_the_file_and_by_its_variable(tmp_path):
@@ -100,18 +102,28 @@ def test_every_setting_of_a_proxy_can_be_given_in_the_file_and_by_its_variable(t
         "socket.group": "www-data",
         "proxies": "unix",
         "proxy_header": "X-Real-IP",
+        "proxy_protocol": "proxy-v2",
     }
     assert set(texts) > OF_A_PROXY
     environ = {field.variable: texts[field.key] for field in FIELDS if field.key in texts}
     lines = [f'listen = "{texts["listen"]}"', 'origin = "https://id.example.org"', 'proxies = ["unix"]']
-    lines += ['proxy_header = "X-Real-IP"', "[tls]", 'mode = "off"', "[socket]", 'mode = "600"']
+    lines += [
+        'proxy_header = "X-Real-IP"',
+        'proxy_protocol = "proxy-v2"',
+        "[tls]",
+        'mode = "off"',
+        "[socket]",
+        'mode = "600"',
+    ]
     lines += ['group = "www-data"']
     by_file = load_config(environ={}, file=write(tmp_path / "w.toml", "\n".join(lines)))
     by_variable = load_config(environ=environ)
     for name in ("listen", "origin", "socket", "proxies", "tls"):
         assert getattr(by_variable, name) == getattr(by_file, name)
     assert by_file.socket == SocketConfig(mode=0o600, group="www-data")
-    assert by_file.proxies == ProxiesConfig(places=("unix",), header="X-Real-IP")
+    assert by_file.proxies == ProxiesConfig(
+        places=("unix",), header="X-Real-IP", protocol=ProxyProtocol.PROXY_V2
+    )
     assert by_file.listen == UnixListen(Path("/run/watchword/http.sock"))
 
 
@@ -132,6 +144,26 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
         "log.requests": "failed",
         "limits.costly_at_once": "3",
         "limits.costly_waiting": "4",
+        "limits.enabled": "false",
+        "limits.read": "10/1s",
+        "limits.sign_in": "20/2m",
+        "limits.register": "30/3h",
+        "limits.account": "40/4s",
+        "limits.other": "50/5s",
+        "limits.concurrent": "6",
+        "limits.guessing": "false",
+        "limits.without_redis": "refuse",
+        "bans.policy": "strict",
+        "bans.failures": "1",
+        "bans.names": "2",
+        "bans.window_s": "3",
+        "bans.first_s": "4",
+        "bans.longest_s": "5",
+        "bans.forged_s": "6",
+        "bans.allow": "192.0.2.1,2001:db8::/32",
+        "privacy.addresses": "keyed",
+        "privacy.addresses_days": "30",
+        "redis": "redis://u@h:1/2",
         "backup.recipient": str(tmp_path / "b"),
         "metrics.listen": "127.0.0.1:9464",
         "traces.endpoint": "http://127.0.0.1:4318/v1/traces",
@@ -148,15 +180,30 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
     by_variable = load_config(environ=environ)
     lines = ["data = " + repr(texts["data"])]
     lines += ['listen = "[::1]:1"', 'origin = "https://id.example.org"', 'database = "postgresql://u@h/d"']
-    lines += ['hosts = ["a.example", "b.example:8443"]', f'root_key_file = "{texts["root_key_file"]}"']
+    lines += [
+        'redis = "redis://u@h:1/2"',
+        'hosts = ["a.example", "b.example:8443"]',
+        f'root_key_file = "{texts["root_key_file"]}"',
+    ]
     lines += ['registration = "closed"', "processes = 3", "shutdown_grace_s = 5"]
     lines += ["[pages]", "password_form = true", "styleguide = true"]
     lines += ["[passwords]", 'server_hash = "bcrypt"']
     lines += ["[log]", 'level = "debug"', 'format = "json"', 'requests = "failed"']
     lines += ["[limits]", "costly_at_once = 3"]
+    lines += ["enabled = false", "guessing = false", "concurrent = 6", 'without_redis = "refuse"']
+    lines += [
+        'read = "10/1s"',
+        'sign_in = "20/2m"',
+        'register = "30/3h"',
+        'account = "40/4s"',
+        'other = "50/5s"',
+    ]
     lines += ["costly_waiting = 4", "[backup]", f'recipient = "{texts["backup.recipient"]}"']
     lines += ["[tls]", 'mode = "files"', 'certificate = "chain.pem"', 'key = "key.pem"']
     lines += ['key_password_file = "password"']
+    lines += ["[bans]", 'policy = "strict"', "failures = 1", "names = 2", "window_s = 3", "first_s = 4"]
+    lines += ["longest_s = 5", "forged_s = 6", 'allow = ["192.0.2.1", "2001:db8::/32"]']
+    lines += ["[privacy]", 'addresses = "keyed"', "addresses_days = 30"]
     lines += ["[metrics]", 'listen = "127.0.0.1:9464"']
     lines += ["[traces]", 'endpoint = "http://127.0.0.1:4318/v1/traces"', "ratio = 0.25"]
     by_file = load_config(environ={}, file=write(tmp_path / "w.toml", "\n".join(lines)))
@@ -171,12 +218,18 @@ def test_every_setting_can_be_given_in_the_file_and_by_its_variable(tmp_path):
         "pages",
         "log",
         "limits",
+        "bans",
+        "privacy",
         "backup",
         "tls",
     ):
         assert getattr(by_variable, name) == getattr(by_file, name)
     assert by_variable.database is not None
     assert by_variable.database_location == by_file.database_location == "postgresql://u@h/d"
+    assert by_variable.redis is not None
+    assert by_file.redis is not None
+    assert by_variable.redis.reveal() == by_file.redis.reveal() == "redis://u@h:1/2"
+    assert by_variable.limits.rates["sign_in"] == Rate(20, 120_000)
     assert by_variable.processes == by_file.processes == 3
     assert by_variable.shutdown_grace_s == 5
 

@@ -1,0 +1,51 @@
+"""What the edge asks of the door: may this request come in, and what became of it.
+
+The door itself (limits, bans, who passes them) is a capability of its own; the edge knows this interface alone.
+"""
+
+from typing import Any, Final, Protocol
+
+from watchword.errors import WatchwordError
+from watchword.server.http.endpoint import Request, Route
+
+Lease = Any
+"""A place among the concurrent requests; opaque here."""
+
+
+class Gate(Protocol):
+    """Asked in this order: `check`, `reserve`, and at the end `leave`; `failed` for whatever became an error."""
+
+    async def check(self, request: Request, route: Route | None) -> None:
+        """Before the identity is known. `route` is None where nothing lies. Raises `TooManyError`."""
+        ...
+
+    async def reserve(self, request: Request, route: Route | None, account: str) -> Lease:
+        """Count the request; `account` is "" where nobody is known. Raises `TooManyError`, `UnavailableError`."""
+        ...
+
+    def leave(self, lease: Lease) -> None:
+        """The request that holds `lease` is over. Never waits."""
+        ...
+
+    def failed(self, request: Request, route: Route | None, error: WatchwordError) -> None:
+        """`request` ended with `error`, be it of `check` or `reserve`; told once. Never raises or waits."""
+        ...
+
+
+class _Open:
+    """Lets everybody in: for applications without a door, such as those of tests."""
+
+    async def check(self, request: Request, route: Route | None) -> None:
+        del request, route
+
+    async def reserve(self, request: Request, route: Route | None, account: str) -> Lease:
+        del request, route, account
+
+    def leave(self, lease: Lease) -> None:
+        del lease
+
+    def failed(self, request: Request, route: Route | None, error: WatchwordError) -> None:
+        del request, route, error
+
+
+OPEN: Final[Gate] = _Open()

@@ -1,0 +1,1 @@
+"""Limits of requests: exact token buckets in memory or in Redis."""
