@@ -13,9 +13,9 @@ from tests.kits.sealed import sign_in
 from tests.kits.world import ORIGIN, World, open_world
 
 from watchword.errors import MalformedError
+from watchword.server.http.accept import accepts_html
 from watchword.server.http.endpoint import Route
 from watchword.server.http.form import decode_form
-from watchword.server.http.page_edge import accepts_html
 from watchword.server.http.return_path import login_location, safe_return_path
 
 FORM = {"content-type": "application/x-www-form-urlencoded", "origin": ORIGIN}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
 from watchword.errors import UnauthenticatedError, WatchwordError
+from watchword.server.http.accept import accepts_html
 from watchword.server.http.endpoint import Request, Route
 from watchword.server.http.exchange import Exchange
 from watchword.server.http.headers import Headers
@@ -18,7 +19,6 @@ from watchword.server.http.return_path import login_location
 from watchword.server.http.routing import Place
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
-_HTML: Final = "text/html"
 _NOT_FOR_PEOPLE: Final = (b"/api/", b"/assets/", b"/health/", b"/.well-known/")
 """Below these, whatever is there and whatever is not answers alike to everybody, in documents for programs."""
 
@@ -47,24 +47,11 @@ def find_misplaced(route: Route, request: Request, query: bytes) -> Iterator[str
 
 def is_for_people(place: Place | None, raw_path: bytes, headers: Headers) -> bool:
     """Whether the answer is for somebody to look at, and not for a program."""
-    if (place is not None and not place.page) or raw_path.lower().startswith(_NOT_FOR_PEOPLE):
+    if raw_path.lower().startswith(_NOT_FOR_PEOPLE):  # whatever lies there, and if it is a file of the pages
+        return False
+    if place is not None and not place.page:
         return False
     return accepts_html(headers.get("accept"))
-
-
-def accepts_html(accept: str | None) -> bool:
-    """Whether `Accept` names `text/html`, as every browser's does for a page, and no tool's by itself."""
-    for part in (accept or "").lower().split(","):
-        media, *parameters = (piece.strip() for piece in part.split(";"))
-        if media == _HTML:
-            return not any(_is_zero(each) for each in parameters)
-    return False
-
-
-def _is_zero(parameter: str) -> bool:
-    """`q=0` in any of its spellings: not acceptable (RFC 9110, 12.4.2)."""
-    name, _, value = parameter.partition("=")
-    return name.strip() == "q" and value.strip().strip("0") in {"", "."}
 
 
 def show_to_people(pages: PageEdge, exchange: Exchange, request: Request, error: WatchwordError) -> Reply:

@@ -6,13 +6,13 @@ that nobody opens a page of holds none of them.
 
 import gzip
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
 from watchword.errors import NotFoundError
+from watchword.server.http.accept import accepts_gzip
 from watchword.server.http.endpoint import Request, Route
 from watchword.server.http.page_headers import WORKER_HEADERS
 from watchword.server.http.reply import Reply
@@ -31,7 +31,6 @@ _TYPES: Final[Mapping[str, str]] = {
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 """A year, the most that caches take: other content has another name."""
 _FOR_A_DAY: Final = "public, max-age=86400"
-_ACCEPTED: Final = re.compile(r"\s*(gzip|x-gzip|\*)\s*(?:;\s*q=([01](?:\.\d{0,3})?)\s*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,16 +112,3 @@ class Assets:
             source = self._files[file].source or file
             found = self._contents[file] = _Content((self._folder / source).read_bytes())
         return found
-
-
-def accepts_gzip(header: str | None) -> bool:
-    """Whether `Accept-Encoding` names gzip, or anything, with a weight above nought (RFC 9110, 12.5.3).
-
-    What does not parse says nothing. A name says more than `*`.
-    """
-    weights: dict[str, float] = {}
-    for part in (header or "").split(","):
-        found = _ACCEPTED.fullmatch(part)
-        if found is not None:
-            weights[found[1].lower().removeprefix("x-")] = float(found[2] or 1)
-    return weights.get("gzip", weights.get("*", 0)) > 0

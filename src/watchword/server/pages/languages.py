@@ -3,15 +3,10 @@
 import re
 from typing import Final
 
+from watchword.server.http.accept import read_weights
 from watchword.server.pages.catalogue import DEFAULT_LANGUAGE, LANGUAGES
 
-_MAX_HEADER: Final = 500
-"""Characters. Browsers send fewer than a hundred."""
-_MAX_RANGES: Final = 20
-_RANGE: Final = re.compile(
-    r"[ \t]*(\*|[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,7})"
-    r"(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?[ \t]*"
-)
+_RANGE: Final = re.compile(r"\*|[a-z]{1,8}(?:-[a-z0-9]{1,8}){0,7}")
 
 
 def choose_language(accept_language: str | None) -> str:
@@ -19,7 +14,7 @@ def choose_language(accept_language: str | None) -> str:
 
     A header that is too long or does not parse says nothing at all: then it is English.
     """
-    wanted = _parse(accept_language or "")
+    wanted = _primary_languages(accept_language)
     named = [(weight, language) for language, weight in wanted if language in LANGUAGES]
     best = max((weight for weight, _ in named), default=0.0)
     anything = dict(wanted).get("*", 0.0)
@@ -30,15 +25,9 @@ def choose_language(accept_language: str | None) -> str:
     return left[0] if anything and left else DEFAULT_LANGUAGE
 
 
-def _parse(text: str) -> list[tuple[str, float]]:
-    """Primary languages and their weights; a more special range of the same language counts for it."""
-    parts = text.split(",")
-    if len(text) > _MAX_HEADER or len(parts) > _MAX_RANGES:
+def _primary_languages(header: str | None) -> list[tuple[str, float]]:
+    """With their weights; a more special range of the same language counts for it."""
+    weights = read_weights(header)
+    if not all(map(_RANGE.fullmatch, weights)):
         return []
-    found: list[tuple[str, float]] = []
-    for part in parts:
-        match = _RANGE.fullmatch(part)
-        if match is None:
-            return []
-        found.append((match[1].partition("-")[0].lower(), float(match[2] or 1)))
-    return found
+    return [(name.partition("-")[0], weight) for name, weight in weights.items()]

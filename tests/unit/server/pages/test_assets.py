@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 from tests.edges.harness import Answer, RunningServer, running_server
-from tests.kits.pages import TestPages
+from tests.kits.pages import HTML, SIGNED_IN, TestPages
 
-from watchword.server.pages.assets import STATIC, Assets, accepts_gzip
+from watchword.server.pages.assets import STATIC, Assets
 
 GZIP = ("Accept-Encoding", "gzip, deflate, br")
 
@@ -100,6 +100,16 @@ def test_fault_N4_nothing_else_of_the_folder_is_served(path, server):
     assert server.request("GET", path).status == 404
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/assets/nope", "/assets/nope/nope", "/assets/", "/Assets/nope"])
+def test_a_file_that_is_not_there_is_told_to_everybody_alike(method, path, server):
+    bare = server.request(method, path)
+    assert bare.status in {404, 405}
+    for more in ([HTML], [HTML, SIGNED_IN]):
+        answer = server.request(method, path, None, more)
+        assert (answer.status, answer.headers["content-type"]) == (bare.status, "application/problem+json")
+
+
 def test_the_icon_is_there_under_the_name_that_browsers_guess(server):
     answer = server.request("GET", "/favicon.ico")
     assert (answer.status, answer.headers["content-type"]) == (200, "image/svg+xml")
@@ -109,29 +119,3 @@ def test_the_icon_is_there_under_the_name_that_browsers_guess(server):
 def test_what_was_not_built_has_no_address(assets):
     with pytest.raises(KeyError):
         assets.url("nothing.js")
-
-
-@pytest.mark.parametrize(
-    "header", ["gzip", "GZIP", "x-gzip", "*", "br, gzip;q=0.5", "gzip ; q=1", "*;q=0, gzip", "gzip;q=0.001"]
-)
-def test_gzip_is_taken_by_whoever_says_so(header):
-    assert accepts_gzip(header)
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        None,
-        "",
-        "br",
-        "identity",
-        "gzip;q=0",
-        "gzip;q=0.000",
-        "*;q=0",
-        "*, gzip;q=0",
-        "gzipped",
-        "gzip;level=9",
-    ],
-)
-def test_gzip_is_not_taken_by_whoever_does_not(header):
-    assert not accepts_gzip(header)
