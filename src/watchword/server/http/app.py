@@ -2,7 +2,8 @@
 
 Order, and nothing may be answered out of it: host, path and method, the further door checks (bans, limits), origin,
 identity, content, room in the queue, body, its decoding, handler. Identity comes before content so that without one
-a path that exists and one that does not answer the same.
+a path that exists and one that does not answer the same. For the same end, where there is nothing, a person is told so
+after origin and identity, and a caller of the API after identity.
 """
 
 import asyncio
