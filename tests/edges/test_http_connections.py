@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.edges.harness import PATIENCE_S, Connection, RunningServer, running_server
 
 from watchword.server.http import Reply, Request, Route, connections, listener
-from watchword.server.http.connections import ConnectionLimits, Place, Places, source_of
+from watchword.server.http.connections import ConnectionLimits, Place, Places
 
 FEW = ConnectionLimits(total=12, per_source=4)
 GET = b"GET /health/live HTTP/1.1\r\nHost: localhost:%d\r\n\r\n"
@@ -192,20 +192,6 @@ def test_the_limit_of_open_files_is_raised_and_connections_stay_below_it():
         [sys.executable, "-c", LIMIT], check=True, capture_output=True, timeout=240
     ).stdout
     assert json.loads(output) == [most - 128, (most - 128) // 4, most, most]
-
-
-@pytest.mark.parametrize(
-    ("address", "source"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", ""),
-    ],
-)
-def test_a_network_of_64_bits_is_one_source(address: str, source: str):
-    assert source_of(address) == source
 
 
 @pytest.mark.anyio

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchword.errors import InvalidConfigError, MalformedError, MisdirectedError
+from watchword.server.addresses import canonical_address
 from watchword.server.http import Reply, Request, Route
 from watchword.server.http.chunks import Chunks
 from watchword.server.http.door import printable_user_agent, read_query
 from watchword.server.http.head import Framing, check_head, split_target
 from watchword.server.http.headers import Headers
 from watchword.server.http.hosts import HostPolicy
-from watchword.server.http.proxies import canonical_address
 from watchword.server.http.routing import RouteTable
 
 GOOD = b"POST /api/x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"

@@ -44,6 +44,7 @@ class Label(enum.Enum):
     BROWSER_FORM = "browser/form"
     RECOVERY_VERIFIER = "recovery/verifier"
     AUDIT_CHAIN = "audit/chain"
+    ADDRESS = "address/keyed"
     AT_REST = "at-rest"
     ROOT_WRAP = "root/wrap"
     ROOT_CHECK = "root/check"

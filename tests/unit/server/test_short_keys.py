@@ -12,7 +12,7 @@ from watchword.crypto.aead import VersionedKey
 from watchword.crypto.kdf import Label, derive
 from watchword.errors import BeginAgainError, KeyUnknownError, OverloadedError, RefusedError
 from watchword.protocol.envelope import Purpose
-from watchword.server.sessions.short_keys import LIFE, ShortKeys, UsedKeys, network_of
+from watchword.server.sessions.short_keys import LIFE, ShortKeys, UsedKeys
 from watchword.testing import FixedClock, SeededEntropy
 from watchword.testing.counts import count
 
@@ -215,9 +215,3 @@ def test_used_keys_are_remembered_for_as_long_as_they_could_be_shown_again() -> 
     used.claim(b"early", expires_at=Instant(now + 10), now=now)
     assert not used.claim(b"early", expires_at=Instant(now + 10), now=Instant(now + 9))
     assert not used.claim(b"late", expires_at=Instant(now + 60), now=Instant(now + 59))
-
-
-def test_networks_are_told_apart_by_their_own_size() -> None:
-    assert network_of("192.0.2.1") == bytes((192, 0, 2, 1))
-    assert len(network_of("2001:db8::1")) == 8
-    assert network_of("unix") == b"unix"

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from watchword.crypto.passwords import ServerHash
 from watchword.server.accounts.model import RegistrationMode
+from watchword.server.addresses import KeptAddresses
 from watchword.server.config import parse
 from watchword.server.config.model import (
     BanPolicyName,
-    KeptAddresses,
     LogFormat,
     LogLevel,
     ProxyProtocol,

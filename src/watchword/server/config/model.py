@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from watchword.core.secret import Secret
 from watchword.crypto.passwords import ServerHash
 from watchword.server.accounts.model import RegistrationMode
+from watchword.server.addresses import KeptAddresses
 from watchword.server.limits.model import Rate
 
 DATABASE_FILE: Final = "watchword.db"
@@ -218,14 +219,6 @@ class BansConfig:
     longest_s: int | None
     forged_s: int | None
     allow: tuple[str, ...]
-
-
-class KeptAddresses(enum.StrEnum):
-    """In which form addresses are kept in logs, the audit trail and sessions."""
-
-    WHOLE = "whole"
-    TRUNCATED = "truncated"
-    KEYED = "keyed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

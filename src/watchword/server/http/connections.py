@@ -12,12 +12,12 @@ answer keeps its place.
 
 import asyncio
 import contextlib
-import ipaddress
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from watchword.server.addresses import source_of
 from watchword.server.logs import get_log
 from watchword.server.measures import ConnectionMeasures
 
@@ -32,7 +32,6 @@ QUIET_S: Final = 1.0
 """For the handshake and a head, and for an answer to leave, when others wait for the place."""
 _SAY_EVERY_S: Final = 5.0
 _LEAST: Final = 16
-_PREFIX: Final = 64
 
 _log: Final = get_log("http")
 
@@ -59,18 +58,6 @@ def raise_handles() -> int:
     with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-
-
-def source_of(address: str) -> str:
-    """Whom an address counts for: itself, or its network of 64 bits, all of which one customer has."""
-    if ":" not in address:
-        return address
-    with contextlib.suppress(ValueError):
-        found = ipaddress.IPv6Address(address)
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.IPv6Network((found, _PREFIX), strict=False))
-    return address
 
 
 class Place:

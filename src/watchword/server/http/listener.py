@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Final
 
 from watchword.errors import InvalidConfigError
+from watchword.server.addresses import canonical_address
 from watchword.server.http.connections import Place, Places
-from watchword.server.http.proxies import Proxies, canonical_address
+from watchword.server.http.proxies import Proxies
 from watchword.server.logs import get_log
 from watchword.server.memory import has_room
 

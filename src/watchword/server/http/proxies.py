@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Self
 
+from watchword.server.addresses import canonical_address
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 UNIX: Final = "unix"
@@ -25,17 +27,6 @@ _MAX_HOP: Final = 64
 _WITH_PORT: Final = re.compile(
     r"(?:\[([0-9a-fA-F:.]{2,45})\]|([0-9]{1,3}(?:\.[0-9]{1,3}){3}))(?::[0-9]{1,5})?"
 )
-
-
-@lru_cache(maxsize=4096)
-def canonical_address(host: str) -> str:
-    """The text form of RFC 5952, IPv4-mapped IPv6 folded to IPv4, scope ids dropped; empty for what is no address."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return ""  # a Unix socket has no address
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

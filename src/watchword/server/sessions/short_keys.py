@@ -11,9 +11,7 @@ this process remembers in memory is all that was used. Time is the wall clock as
 monotonic clock: a wall clock that is set forward or back neither expires a key nor revives one.
 """
 
-import functools
 import hmac
-import ipaddress
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +25,7 @@ from watchword.crypto.aead import VersionedKey
 from watchword.crypto.kdf import Label, derive
 from watchword.errors import BeginAgainError, MalformedError, OverloadedError, RefusedError, WatchwordError
 from watchword.protocol.envelope import Purpose
+from watchword.server.addresses import source_bytes
 
 LIFE: Final = 60 * SECOND
 BOOT_ID_SIZE: Final = 8
@@ -37,16 +36,6 @@ _BODY_SIZE: Final = 55
 _MAC_SIZE: Final = 32
 _TEXT_SIZE: Final = -(-(_BODY_SIZE + _MAC_SIZE) * 4 // 3)
 _PURPOSES: Final = {Purpose.LOGIN: 1, Purpose.REGISTER: 2, Purpose.PASSWORD: 3}
-
-
-@functools.lru_cache(maxsize=4096)
-def network_of(address: str) -> bytes:
-    """The network that a short key is bound to: the IPv4 address, or the /64 of an IPv6 one."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address.encode()
-    return parsed.packed if parsed.version == 4 else parsed.packed[:8]  # noqa: PLR2004  # IP versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +108,7 @@ class ShortKeys:
                 self.boot_id,
                 self._present().to_bytes(7, "big"),
                 bytes((_PURPOSES[purpose],)),
-                _tag(keys.network, network_of(address), 8),
+                _tag(keys.network, source_bytes(address), 8),
                 _tag(keys.name, identifier_key.encode(), 16),
                 self.entropy.bytes(12),
             )
@@ -154,7 +143,7 @@ class ShortKeys:
             raise BeginAgainError("short_key_boot")
         if not fresh:
             raise BeginAgainError("short_key_expired")
-        if not hmac.compare_digest(body[19:27], _tag(keys.network, network_of(address), 8)):
+        if not hmac.compare_digest(body[19:27], _tag(keys.network, source_bytes(address), 8)):
             raise BeginAgainError("short_key_network")
 
     def _known_keys(self, version: int) -> _Keys:
