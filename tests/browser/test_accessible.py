@@ -7,6 +7,7 @@ from typing import Final, Literal
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 from tests.kits.axe import findings
+from tests.kits.entering import enter
 from tests.kits.journeys import (
     CHANGE,
     DASHBOARD,
@@ -14,7 +15,6 @@ from tests.kits.journeys import (
     REGISTER,
     recovery_key,
     refused,
-    sign_in,
 )
 from tests.kits.page_states import USUAL
 from tests.kits.stage import Servers, Visit
@@ -158,7 +158,7 @@ def test_password_managers_are_told_what_each_field_is(
 ) -> None:
     visitor = visit()
     if path == CHANGE:
-        sign_in(visitor, shared_account.username)
+        enter(visitor, shared_account)
     visitor.open(path)
     for name, token in tokens.items():
         found = visitor.input(name)
@@ -197,7 +197,7 @@ def test_a_password_can_be_looked_at(visit: Visit) -> None:
 
 def test_what_is_touched_is_large_enough(visit: Visit, shared_account: TestAccount) -> None:
     visitor = visit(viewport=PHONE, has_touch=True)
-    sign_in(visitor, shared_account.username)
+    enter(visitor, shared_account)
     for path in (LOGIN, REGISTER, DASHBOARD, CHANGE):
         visitor.open(path)
         for target in visitor.page.locator(

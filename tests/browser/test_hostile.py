@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import ViewportSize
 from tests.kits.axe import findings
+from tests.kits.entering import enter
 from tests.kits.journeys import DASHBOARD, register, sessions_shown, sign_in
 from tests.kits.neighbour import NO_ICON, neighbour
 from tests.kits.stage import Visit
@@ -21,7 +22,7 @@ def test_what_a_browser_calls_itself_is_text_and_breaks_no_page(visit: Visit, ac
         sign_in(visit(user_agent=f"Mozilla/5.0 {name}"), account.username)
     narrow: ViewportSize = {"width": 320, "height": 640}
     visitor = visit(viewport=narrow)
-    sign_in(visitor, account.username)
+    enter(visitor, account)
     assert sessions_shown(visitor) == 4
     assert visitor.page.locator("main img, main script").count() == 0
     assert visitor.page.evaluate("document.documentElement.scrollWidth") <= narrow["width"]
@@ -39,7 +40,7 @@ def test_fault_A14_a_form_of_another_site_ends_no_session(visit: Visit, account:
     visitor = visit()
     visitor.allow("evil.example")
     visitor.allow_status(403)
-    sign_in(visitor, account.username)
+    enter(visitor, account)
     page, paths = visitor.tab(), ("/logout", "/dashboard/sessions/end-all")
     forms = "".join(
         f"<form method=post action='{visitor.origin}{path}'><button name=csrf value=guessed>x</button></form>"
@@ -68,7 +69,7 @@ def test_no_other_origin_shows_a_page_of_ours_in_a_frame(
 ) -> None:
     visitor = visit()
     visitor.allow("frame-ancestors|ERR_BLOCKED_BY_RESPONSE|another origin|ERR_BLOCKED_BY_CSP")
-    sign_in(visitor, account.username)
+    enter(visitor, account)
     page = visitor.tab()
     page.goto(f"{framing}/")
     visitor.eventually(lambda: any("frame-ancestors 'none'" in each for each in visitor.noted))

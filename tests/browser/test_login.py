@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
+from tests.kits.entering import enter
 from tests.kits.journeys import DASHBOARD, LOGIN, refused, sessions_shown, sign_in
 from tests.kits.stage import Visit
 from tests.kits.visitor import Visitor
@@ -123,8 +124,8 @@ def test_two_tabs_that_log_in_at_once_are_one_device(visit: Visit, account: Test
 
 
 @pytest.mark.parametrize("path", [LOGIN, "/register"])
-def test_whoever_is_signed_in_is_led_on(visit: Visit, account: TestAccount, path: str) -> None:
+def test_whoever_is_signed_in_is_led_on(visit: Visit, shared_account: TestAccount, path: str) -> None:
     visitor = visit()
-    sign_in(visitor, account.username)
+    enter(visitor, shared_account)
     visitor.open(path)
     visitor.arrives(DASHBOARD)

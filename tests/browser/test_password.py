@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from tests.kits.entering import enter
 from tests.kits.journeys import (
     CHANGE,
     DASHBOARD,
@@ -27,7 +28,7 @@ def test_a_new_password_counts_everywhere_and_the_old_one_nowhere(
     visit: Visit, account: TestAccount, server: RunningServer, tmp_path: Path
 ) -> None:
     visitor, other = visit(), visit()
-    sign_in(other, account.username)
+    enter(other, account)
     sign_in(visitor, account.username)
     change_password(visitor, PASSWORD, NEW)
     visitor.arrives(DASHBOARD)
@@ -67,7 +68,7 @@ def test_a_password_changed_by_the_command_line_counts_in_the_browser(
 def test_a_wrong_current_password_changes_nothing(visit: Visit, account: TestAccount) -> None:
     visitor = visit()
     visitor.allow_status(401)
-    sign_in(visitor, account.username)
+    enter(visitor, account)
     change_password(visitor, "not the password at all", NEW)
     visitor.page.locator("#problem:visible, #current-error:not(:empty)").first.wait_for()
     assert visitor.input("current").input_value() == ""
@@ -77,9 +78,11 @@ def test_a_wrong_current_password_changes_nothing(visit: Visit, account: TestAcc
     sign_in(visit(), account.username, PASSWORD)
 
 
-def test_whose_password_it_is_cannot_be_edited_after_coming_back(visit: Visit, account: TestAccount) -> None:
+def test_whose_password_it_is_cannot_be_edited_after_coming_back(
+    visit: Visit, shared_account: TestAccount
+) -> None:
     visitor = visit()
-    sign_in(visitor, account.username)
+    enter(visitor, shared_account)
     visitor.open(CHANGE)
     expect(visitor.page.locator("#password-form button[type=submit]")).to_be_enabled()
     visitor.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
@@ -87,11 +90,11 @@ def test_whose_password_it_is_cannot_be_edited_after_coming_back(visit: Visit, a
     expect(visitor.input("current")).to_be_editable()
 
 
-def test_a_new_password_is_judged_in_the_page(visit: Visit, account: TestAccount) -> None:
+def test_a_new_password_is_judged_in_the_page(visit: Visit, shared_account: TestAccount) -> None:
     visitor = visit()
-    sign_in(visitor, account.username)
+    enter(visitor, shared_account)
     posted = len([sent for sent in visitor.sent if sent.method == "POST"])
-    for weak in ("short", f"{account.username} {account.username}"):
+    for weak in ("short", f"{shared_account.username} {shared_account.username}"):
         change_password(visitor, PASSWORD, weak)
         expect(visitor.input("next")).to_have_attribute("aria-invalid", "true")
         expect(visitor.page.locator("#next-error")).not_to_be_empty()

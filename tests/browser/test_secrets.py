@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import pytest
+from tests.kits.entering import enter
 from tests.kits.journeys import change_password, register, sign_in
 from tests.kits.stage import Visit
 from tests.kits.visitor import Visitor
@@ -146,7 +147,7 @@ def test_a_secret_that_lay_open_would_be_found(
     visit: Visit, account: TestAccount, server: RunningServer
 ) -> None:
     visitor = visit()
-    sign_in(visitor, account.username)
+    enter(visitor, account)
     given = client_keys(server, account.username)
     visitor.page.evaluate("text => localStorage.setItem('planted', text)", encode_b64u(given[-1]))
     visitor.page.evaluate("text => sessionStorage.setItem('planted too', text)", f"so {PASSWORD}")

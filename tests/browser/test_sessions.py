@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from playwright.sync_api import Route
+from tests.kits.entering import enter
 from tests.kits.journeys import CHANGE, DASHBOARD, LOGIN, refused, sessions_shown, sign_in
 from tests.kits.stage import BEHIND, Servers, Visit
 from tests.kits.visitor import Visitor
@@ -20,7 +21,7 @@ def two_browsers(visit: Visit, account: TestAccount) -> tuple[Visitor, Visitor]:
     """Signed in, the second one's dashboard showing both."""
     first, second = visit(user_agent=FIREFOX), visit(user_agent=SAFARI)
     for visitor in (first, second):
-        sign_in(visitor, account.username)
+        enter(visitor, account)
     return first, second
 
 
@@ -33,7 +34,9 @@ def end_the_session_of(visitor: Visitor, browser: str) -> None:
 def test_req_M3_the_dashboard_lists_both_browsers_and_marks_this_one(
     visit: Visit, account: TestAccount
 ) -> None:
-    _, second = two_browsers(visit, account)
+    first, second = visit(user_agent=FIREFOX), visit(user_agent=SAFARI)
+    for visitor in (first, second):
+        sign_in(visitor, account.username)
     shown = second.page.inner_text("#sessions")
     assert "Firefox 141" in shown
     assert "Safari" in shown
@@ -82,7 +85,7 @@ def test_a_sign_out_that_was_stopped_on_the_way_can_be_pressed_again(
     visit: Visit, account: TestAccount
 ) -> None:
     visitor = visit()
-    sign_in(visitor, account.username)
+    enter(visitor, account)
     stopped: list[str] = []
 
     def stop(route: Route) -> None:
@@ -103,7 +106,7 @@ def test_who_is_suspended_is_signed_out_at_the_next_click(
     visit: Visit, account: TestAccount, server: RunningServer
 ) -> None:
     visitor = visit()
-    sign_in(visitor, account.username)
+    enter(visitor, account)
     server.suspend(account.username)
     visitor.page.get_by_role("link", name="Change password").click()
     visitor.arrives(LOGIN)
@@ -124,7 +127,7 @@ def test_pressing_twice_does_no_harm(visit: Visit, account: TestAccount) -> None
 
 def test_back_after_signing_out_shows_nothing(visit: Visit, account: TestAccount) -> None:
     visitor = visit()
-    sign_in(visitor, account.username)
+    enter(visitor, account)
     visitor.press("Sign out")
     visitor.sees("#done")
     visitor.eventually(lambda: visitor.page.url == visitor.origin + LOGIN)  # a reload does not say it again
@@ -136,7 +139,7 @@ def test_back_after_signing_out_shows_nothing(visit: Visit, account: TestAccount
 
 def test_the_notice_of_what_was_done_is_gone_at_a_reload(visit: Visit, account: TestAccount) -> None:
     visitor = visit()
-    sign_in(visitor, account.username)
+    enter(visitor, account)
     visitor.page.locator("#others summary").click()
     visitor.page.locator("form[action='/dashboard/sessions/end-others'] button").click()
     visitor.sees("#done")
@@ -151,7 +154,7 @@ def test_a_session_that_has_expired_leads_to_the_login_and_back(
     """The one test that lets the time of this server pass."""
     account = servers.behind.register(new_name())
     visitor = visit(servers.behind)
-    sign_in(visitor, account.username)
+    enter(visitor, account)
     servers.behind.clock.advance(BEHIND)
     visitor.open(CHANGE)
     visitor.arrives(LOGIN)

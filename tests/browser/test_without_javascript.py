@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 from tests.kits.axe import findings
-from tests.kits.journeys import CHANGE, DASHBOARD, LOGIN, REGISTER, sessions_shown, sign_in
+from tests.kits.entering import enter
+from tests.kits.journeys import CHANGE, DASHBOARD, LOGIN, REGISTER, sessions_shown
 from tests.kits.stage import Servers, Visit
 
 from watchword.testing.server import PASSWORD, TestAccount
@@ -31,7 +32,7 @@ def test_the_page_says_what_is_missing(plain: Visit, path: str) -> None:
 
 def test_what_stands_in_the_dashboard_works(visit: Visit, plain: Visit, account: TestAccount) -> None:
     scripted, visitor = visit(), plain()
-    sign_in(scripted, account.username)
+    enter(scripted, account)
     visitor.take_session_of(scripted)
     visitor.open(DASHBOARD)
     assert sessions_shown(visitor) == 2

@@ -7,15 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from playwright.sync_api import expect
-from tests.kits.journeys import (
-    CHANGE,
-    LOGIN,
-    REGISTER,
-    change_password,
-    recovery_key,
-    refused,
-    sign_in,
-)
+from tests.kits.entering import enter
+from tests.kits.journeys import CHANGE, LOGIN, REGISTER, change_password, recovery_key, refused
 from tests.kits.visitor import Visitor
 
 from watchword.testing.server import PASSWORD, TestAccount
@@ -54,12 +47,12 @@ def recovery(visitor: Visitor, account: TestAccount) -> None:
 
 
 def dashboard(visitor: Visitor, account: TestAccount) -> None:
-    sign_in(visitor, account.username)
+    enter(visitor, account)
 
 
 def dashboard_done(visitor: Visitor, account: TestAccount) -> None:
     """All that can be unfolded is, and something was done."""
-    sign_in(visitor, account.username)
+    enter(visitor, account)
     visitor.page.locator("#others summary").click()
     visitor.page.locator("form[action='/dashboard/sessions/end-others'] button").click()
     visitor.sees("#done")
@@ -68,25 +61,25 @@ def dashboard_done(visitor: Visitor, account: TestAccount) -> None:
 
 
 def password(visitor: Visitor, account: TestAccount) -> None:
-    sign_in(visitor, account.username)
+    enter(visitor, account)
     visitor.open(CHANGE)
 
 
 def password_refused(visitor: Visitor, account: TestAccount) -> None:
-    sign_in(visitor, account.username)
+    enter(visitor, account)
     change_password(visitor, PASSWORD, "short")
     expect(visitor.input("next")).to_have_attribute("aria-invalid", "true")
 
 
 def signed_out(visitor: Visitor, account: TestAccount) -> None:
-    sign_in(visitor, account.username)
+    enter(visitor, account)
     visitor.press("Sign out")
     visitor.sees("#done")
 
 
 def not_found(visitor: Visitor, account: TestAccount) -> None:
     visitor.allow_status(404)
-    sign_in(visitor, account.username)
+    enter(visitor, account)
     visitor.open("/no/such/page")
 
 

@@ -41,7 +41,8 @@ class Stage:
         Only in the browser's thread.
         """
         context = self.browser.new_context(**{"locale": "en-GB", **options})
-        return Visitor(origin=(server or self.servers.usual).url, context=context)
+        server = server or self.servers.usual
+        return Visitor(server=server, origin=server.url, context=context)
 
 
 class Visit(Protocol):

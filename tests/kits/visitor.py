@@ -23,6 +23,8 @@ from playwright.sync_api import (
 )
 from tests.kits.browser import PATIENCE_MS
 
+from watchword.testing.server import RunningServer
+
 COOKIE: Final = "__Host-watchword"
 _VIOLATION: Final = "policy violated"
 _WATCH_POLICY: Final = (
@@ -46,8 +48,12 @@ class Sent:
 
 @dataclass(kw_only=True)
 class Visitor:
-    """`page` is the first tab. Made by the fixture `visit`, which also closes and checks."""
+    """`page` is the first tab. Made by the fixture `visit`, which also closes and checks.
 
+    `origin` is that of `server`, unless a test has it look elsewhere.
+    """
+
+    server: RunningServer
     origin: str
     context: BrowserContext
     page: Page = field(init=False)
@@ -153,8 +159,12 @@ class Visitor:
         """Have the other browser's cookie, as no page could."""
         cookie = other.cookie
         assert cookie is not None
+        self.keep_session(cookie["value"])
+
+    def keep_session(self, value: str) -> None:
+        """Have a cookie of this value, with the attributes that matter here."""
         self.context.add_cookies(
-            [{"name": COOKIE, "value": cookie["value"], "url": self.origin, "secure": True, "httpOnly": True}]
+            [{"name": COOKIE, "value": value, "url": self.origin, "secure": True, "httpOnly": True}]
         )
 
     # What is noted.
