@@ -15,6 +15,9 @@ from watchword.server import unix_socket
 Address = tuple[str, int]
 """Host and port; for a Unix socket "unix:PATH" and 0."""
 UNIX_SCHEME: Final = "unix:"
+UNSENT: Final = 128 * 1024
+"""Bytes of an answer that the kernel takes and has not sent. Left to itself it takes four megabytes: who does not read
+would make it hold those, and we would take the answer as sent."""
 _WHAT: Final = "socket"
 
 
@@ -27,7 +30,8 @@ def bind(host: str, port: int) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit these
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         bound.bind((host, port))
     except (OSError, OverflowError) as error:
         bound.close()
