@@ -19,6 +19,7 @@ from watchword.testing.databases import (
     sqlite_database,
     sqlite_path,
 )
+from watchword.testing.redis import redis_server
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 """Read when gRPC is imported. Its handlers for forks end one in twenty of the processes that are forked while it works,
@@ -48,6 +49,7 @@ __all__ = [
     "postgres_database",
     "postgres_server",
     "postgres_url",
+    "redis_server",
     "sqlite_database",
     "sqlite_path",
 ]

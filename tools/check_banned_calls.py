@@ -36,6 +36,7 @@ ALLOWED: Final = {
     ("src/watchword/core/clock.py", "time"): "the one place that asks what time it is",
     ("src/watchword/core/entropy.py", "randomness"): "the one place that asks for random bytes",
     ("src/watchword/testing/databases.py", "process"): "starts PostgreSQL for tests",
+    ("src/watchword/testing/redis.py", "process"): "starts Redis for tests",
     (
         "src/watchword/server/http/fronts/child.py",
         "process",

@@ -1,0 +1,196 @@
+"""The link to a real Redis: up and down, what it remembers, and what it never shows."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from watchword.core.clock import SystemClock
+from watchword.core.entropy import SystemEntropy
+from watchword.core.secret import Secret
+from watchword.errors import InvalidConfigError, UnavailableError
+from watchword.server.redis.link import LinkTimes, RedisLink
+from watchword.server.redis.script import Script
+from watchword.testing.redis import create
+
+pytestmark = pytest.mark.anyio
+ECHO = Script("return {KEYS[1], ARGV[1], #KEYS, #ARGV}")
+GUARDED = Script("return {KEYS[1], ARGV[1], #KEYS, #ARGV}", guarded=True)
+
+
+PATIENT = LinkTimes(silence_s=30, connect_s=30, retry_s=0.02, beat_s=0.05)
+
+
+def make(url: str, times: LinkTimes = PATIENT) -> RedisLink:
+    return RedisLink(Secret.from_text(url), clock=SystemClock(), entropy=SystemEntropy(), times=times)
+
+
+@asynccontextmanager
+async def linked(url: str, times: LinkTimes = PATIENT) -> AsyncIterator[RedisLink]:
+    link = make(url, times)
+    await link.start()
+    try:
+        yield link
+    finally:
+        await link.close()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not true():
+            await asyncio.sleep(0.005)
+
+
+async def publish_until_heard(link: RedisLink, word: bytes, heard: list[bytes]) -> None:
+    async with asyncio.timeout(60):
+        while word not in heard:
+            await link.publish("bans", word)
+            await asyncio.sleep(0.01)
+
+
+async def test_a_script_runs_though_redis_has_never_seen_it(redis_server):
+    async with linked(redis_server.url) as link:
+        for script in (ECHO, GUARDED):
+            assert await link.run(script, ["watchword:k"], ["ü"]) == [b"watchword:k", "ü".encode(), 1, 1]
+        redis_server.command("SCRIPT", "FLUSH")
+        assert await link.run(ECHO, ["watchword:k"], [b"\r\n\0"]) == [b"watchword:k", b"\r\n\0", 1, 1]
+
+
+async def test_a_thousand_questions_at_once_each_get_their_own_answer(redis_server):
+    async with linked(redis_server.url) as link:
+        answers = await asyncio.gather(*(link.run(ECHO, [f"watchword:{n}"], [n]) for n in range(1000)))
+        assert [int(answer[1]) for answer in answers] == list(range(1000))
+
+
+async def test_a_caller_that_gives_up_takes_nobody_elses_answer(redis_server):
+    async with linked(redis_server.url) as link:
+        tasks = [asyncio.create_task(link.run(ECHO, ["watchword:k"], [n])) for n in range(100)]
+        await asyncio.sleep(0)
+        for task in tasks[::2]:
+            task.cancel()
+        answers = await asyncio.gather(*tasks[1::2])
+        assert [int(answer[1]) for answer in answers] == list(range(1, 100, 2))
+        assert link.up
+
+
+async def test_the_boot_id_is_the_same_at_every_node_and_another_after_each_restart(redis_server):
+    async with linked(redis_server.url) as one, linked(redis_server.url) as other:
+        first = one.boot_id
+        assert len(first) == 8
+        assert other.boot_id == first
+        redis_server.restart()
+        await until(lambda: one.up and other.up and one.boot_id == other.boot_id != first)
+
+
+async def test_nothing_guarded_runs_in_a_redis_that_has_forgotten(redis_server):
+    async with linked(redis_server.url) as link:
+        before = link.boot_id
+        redis_server.flush()
+        with pytest.raises(UnavailableError):
+            await link.run(GUARDED, ["watchword:k"], ["x"])
+        assert not link.up
+        await until(lambda: link.up)
+        assert link.boot_id != before
+        assert (await link.run(GUARDED, ["watchword:k"], ["x"]))[1] == b"x"
+
+
+async def test_a_flush_is_noticed_though_nobody_asks(redis_server):
+    async with linked(redis_server.url) as link:
+        before = link.boot_id
+        redis_server.flush()
+        await until(lambda: link.up and link.boot_id != before)
+
+
+async def test_a_redis_that_is_killed_is_told_at_once_and_found_again(redis_server):
+    async with linked(redis_server.url) as link:
+        heard: list[bool] = []
+        link.on_change.append(heard.append)
+        redis_server.stop()
+        await until(lambda: heard == [False])
+        with pytest.raises(UnavailableError):
+            await link.run(ECHO, ["watchword:k"], ["x"])
+        redis_server.start()
+        await until(lambda: heard == [False, True])
+        assert await link.run(ECHO, ["watchword:k"], ["x"])
+
+
+async def test_a_redis_that_hangs_counts_as_gone_and_comes_back_by_itself(redis_server):
+    async with linked(redis_server.url, LinkTimes()) as link:
+        redis_server.pause()
+        questions = [link.run(ECHO, ["watchword:k"], [n]) for n in range(10)]
+        answers = await asyncio.gather(*questions, return_exceptions=True)
+        assert all(isinstance(answer, UnavailableError) for answer in answers)
+        assert not link.up
+        redis_server.resume()
+        await until(lambda: link.up)
+        assert await link.run(ECHO, ["watchword:k"], ["x"])
+
+
+async def test_a_start_without_redis_is_a_start_and_says_so():
+    server = create()
+    try:
+        async with linked(server.url) as link:
+            assert not link.up
+            assert abs(link.now_ms() - SystemClock().now()) < 60_000
+            server.start()
+            await until(lambda: link.up)
+    finally:
+        server.remove()
+
+
+async def test_a_redis_that_is_full_is_no_redis():
+    server = create()
+    server.options += ["--maxmemory", "1kb", "--maxmemory-policy", "noeviction"]
+    try:
+        server.start()
+        async with linked(server.url) as link:
+            assert not link.up
+            server.command("CONFIG", "SET", "maxmemory", "0")
+            await until(lambda: link.up)
+    finally:
+        server.remove()
+
+
+async def test_redis_tells_the_time(redis_server):
+    async with linked(redis_server.url) as link:
+        tell = Script("local t = redis.call('TIME') return {t[1] * 1000 + math.floor(t[2] / 1000)}")
+        asked = time.monotonic()
+        theirs = (await link.run(tell, []))[0]
+        took_ms = (time.monotonic() - asked) * 1000
+        assert abs(link.now_ms() - theirs) <= took_ms + 250
+
+
+async def test_what_is_published_is_heard_by_every_node_also_after_a_restart(redis_server):
+    async with linked(redis_server.url) as one:
+        heard: list[bytes] = []
+        other = make(redis_server.url)
+        other.subscribe("bans", heard.append)
+        await other.start()
+        await publish_until_heard(one, b"first", heard)
+        before = one.boot_id
+        redis_server.restart()
+        await until(lambda: one.up and other.up and one.boot_id == other.boot_id != before)
+        await publish_until_heard(one, b"second", heard)
+        await other.close()
+
+
+async def test_the_password_opens_and_is_never_shown(redis_server, capfd):
+    password = "correct-horse-4711"  # of this test's own server
+    redis_server.command("CONFIG", "SET", "requirepass", password)
+    async with linked(f"{redis_server.url}?password=wrong-horse-4711") as link:
+        assert not link.up
+        assert "4711" not in repr(link)
+    async with linked(f"{redis_server.url}?password={password}") as link:
+        assert link.up
+        with pytest.raises(UnavailableError) as refused:
+            await link.run(Script("return redis.call('NONSENSE')"), [])
+        assert "4711" not in repr(refused.value)
+    assert "4711" not in "".join(capfd.readouterr())
+
+
+async def test_a_url_with_parts_that_mean_nothing_is_refused_without_showing_it():
+    with pytest.raises(InvalidConfigError) as refused:
+        make("redis://:hunter22@host/0?colour=blue")
+    assert "hunter22" not in str(refused.value)
