@@ -27,6 +27,7 @@ from watchword.protocol.messages import (
     RegisterPayload,
 )
 from watchword.protocol.wire import Message, parse_message
+from watchword.server.sessions.boots import OwnBoot
 from watchword.server.sessions.short_keys import ShortKeys
 from watchword.testing import FixedClock, SeededEntropy, components
 
@@ -137,7 +138,8 @@ def test_a_bad_answer_is_refused(vector: dict[str, Any]) -> None:
         )
 
 
-def test_the_recorded_short_key_is_claimed() -> None:
+@pytest.mark.anyio
+async def test_the_recorded_short_key_is_claimed() -> None:
     vector = VECTORS["short_key"]
     key = Secret(bytes.fromhex(vector["data_key"]))
     for label, member in (
@@ -146,14 +148,16 @@ def test_the_recorded_short_key_is_claimed() -> None:
         (Label.SHORT_KEY_NETWORK, "network_key"),
     ):
         assert derive(key, label).reveal().hex() == vector[member]
+    entropy = SeededEntropy("vectors")
     keys = ShortKeys(
         current=lambda: VersionedKey(version=1, key=key),
         find=lambda _: key,
-        clock=FixedClock(vector["issued_at"]),
-        entropy=SeededEntropy("vectors"),
-        boot_id=bytes.fromhex(vector["boot_id"]),
+        boots=OwnBoot(FixedClock(vector["issued_at"]), entropy, boot_id=bytes.fromhex(vector["boot_id"])),
+        entropy=entropy,
     )
-    claimed = keys.claim(vector["short_key"], purpose=Purpose(vector["purpose"]), address=vector["address"])
+    claimed = await keys.claim(
+        vector["short_key"], purpose=Purpose(vector["purpose"]), address=vector["address"]
+    )
     claimed.check_identifier(vector["identifier_key"])
     with pytest.raises(RefusedError):
         claimed.check_identifier("u:bert")

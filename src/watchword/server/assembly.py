@@ -37,6 +37,7 @@ from watchword.server.pages.password_form import password_form_routes
 from watchword.server.pages.stand_in import StandIn
 from watchword.server.sealed import SealedDoor
 from watchword.server.sessions.begin import BeginService
+from watchword.server.sessions.boots import OwnBoot
 from watchword.server.sessions.cookie import BrowserCookies
 from watchword.server.sessions.grants import SessionGranter
 from watchword.server.sessions.http import login_routes, session_routes
@@ -96,7 +97,7 @@ class _Parts:
         self.short_keys = ShortKeys(
             current=lambda: data.current(DataKeyPurpose.SHORT_KEY),
             find=lambda version: data.get(DataKeyPurpose.SHORT_KEY, version),
-            clock=core.clock,
+            boots=OwnBoot(core.clock, core.entropy),
             entropy=core.entropy,
         )
         self.door = SealedDoor(

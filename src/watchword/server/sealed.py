@@ -39,8 +39,8 @@ class ClaimedKey(Protocol):
 class ShortKeyClaims(Protocol):
     """What the door needs of short keys; whoever assembles the server hands them in."""
 
-    def claim(self, text: str, *, purpose: Purpose, address: str) -> ClaimedKey:
-        """Use `text` up. Raises `RefusedError`, `BeginAgainError`, `OverloadedError`."""
+    async def claim(self, text: str, *, purpose: Purpose, address: str) -> ClaimedKey:
+        """Use `text` up. Raises `RefusedError`, `BeginAgainError`, `OverloadedError`, `UnavailableError`."""
         ...
 
 
@@ -80,7 +80,7 @@ class SealedDoor:
     async def open(
         self, request: SealedRequest, purpose: Purpose, kind: type[M], context: RequestContext
     ) -> Opened[M]:
-        """Raises `RefusedError`, `BeginAgainError`, `KeyUnknownError`, `OverloadedError`."""
+        """Raises `RefusedError`, `BeginAgainError`, `KeyUnknownError`, `OverloadedError`, `UnavailableError`."""
         _check_proof_form(request, purpose)
         try:
             envelope = SealedEnvelope.parse(request.envelope, purpose=purpose, issuer=self._issuer)
@@ -88,7 +88,7 @@ class SealedDoor:
             raise RefusedError("envelope_form") from None
         if envelope.suite is Suite.X25519 and purpose not in _CLASSICAL:
             raise RefusedError("envelope_suite")
-        short_key = self._claim(envelope, context)
+        short_key = await self._claim(envelope, context)
         key = await self._sealing_key(envelope.kid)
         try:
             with part("open"):
@@ -112,10 +112,10 @@ class SealedDoor:
             )
         )
 
-    def _claim(self, envelope: SealedEnvelope, context: RequestContext) -> ClaimedKey | None:
+    async def _claim(self, envelope: SealedEnvelope, context: RequestContext) -> ClaimedKey | None:
         if envelope.purpose not in NEEDS_SHORT_KEY:
             return None
-        return self._short_keys.claim(
+        return await self._short_keys.claim(
             envelope.unverified_short_key or "", purpose=envelope.purpose, address=context.address
         )
 

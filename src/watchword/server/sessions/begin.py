@@ -31,7 +31,7 @@ class BeginService:
         self._database = database
 
     async def begin(self, request: SealedRequest, context: RequestContext) -> SealedAnswer:
-        """Raises `RefusedError`, `KeyUnknownError`."""
+        """Raises `RefusedError`, `KeyUnknownError`, `UnavailableError`."""
         try:
             opened = await self._door.open(request, Purpose.BEGIN, BeginPayload, context)
         except RefusedError as refusal:
@@ -40,7 +40,7 @@ class BeginService:
         identifier_key = parse_identifier(opened.payload.identifier).key
         decoy = self._decoys.of(identifier_key)
         salt, params = await self._accounts.find_salt(identifier_key) or decoy
-        short_key = self._short_keys.issue(
+        short_key = await self._short_keys.issue(
             purpose=Purpose(opened.payload.purpose), identifier_key=identifier_key, address=context.address
         )
         answer = BeginAnswer(

@@ -6,31 +6,26 @@
     11 time, ms (7); 18 purpose (1)  55  MAC-SHA-256 over all before (32)
 
 Only a bad MAC under a known key id is *forged*. Another network, boot or key id, or age, is merely *expired*: refused
-without penalty, and the client begins again by itself, once. A key of an earlier boot is always refused, so that what
-this process remembers in memory is all that was used. Time is the wall clock as it was at boot, advanced by the
-monotonic clock: a wall clock that is set forward or back neither expires a key nor revives one.
+without penalty, and the client begins again by itself, once. Who judges a key's age, and whether it was used, is told
+by its boot id (boots.py): this process, or the Redis that all nodes share.
 """
 
 import hmac
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from watchword.core.clock import SECOND, Clock, Instant
+from watchword.core.clock import Instant
 from watchword.core.encoding import decode_b64u, encode_b64u
 from watchword.core.entropy import Entropy
 from watchword.core.secret import Secret
 from watchword.crypto.aead import VersionedKey
 from watchword.crypto.kdf import Label, derive
-from watchword.errors import BeginAgainError, MalformedError, OverloadedError, RefusedError, WatchwordError
+from watchword.errors import BeginAgainError, MalformedError, RefusedError, WatchwordError
 from watchword.protocol.envelope import Purpose
 from watchword.server.addresses import source_bytes
+from watchword.server.sessions.boots import Boots, IssuedKey
 
-LIFE: Final = 60 * SECOND
-BOOT_ID_SIZE: Final = 8
-MAX_REMEMBERED: Final = 1_000_000
-"""Used keys remembered at once, about 100 bytes each; more than 16,000 logins a second for a minute. Full: refuse."""
 _VERSION: Final = 1
 _BODY_SIZE: Final = 55
 _MAC_SIZE: Final = 32
@@ -53,60 +48,30 @@ class _Keys:
         )
 
 
-class UsedKeys:
-    """Which keys this process has seen used. Bounded; forgets a key only once it has expired."""
-
-    def __init__(self, limit: int = MAX_REMEMBERED) -> None:
-        self._limit = limit
-        self._seen: set[bytes] = set()
-        self._order: deque[tuple[Instant, bytes]] = deque()
-
-    def claim(self, key: bytes, *, expires_at: Instant, now: Instant) -> bool:
-        """True for the first caller alone. Raises `OverloadedError` when nothing more can be remembered."""
-        while self._order and self._order[0][0] <= now:
-            self._seen.discard(self._order.popleft()[1])
-        if key in self._seen:
-            return False
-        if len(self._seen) >= self._limit:
-            raise OverloadedError
-        self._seen.add(key)
-        self._order.append((expires_at, key))
-        return True
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ShortKeys:
-    """Issues and claims short keys for this process.
+    """Issues and claims short keys.
 
     `current` and `find` give the short-key data keys; `find` raises for a version that is not known.
     """
 
     current: Callable[[], VersionedKey]
     find: Callable[[int], Secret]
-    clock: Clock
+    boots: Boots
     entropy: Entropy
-    used: UsedKeys = field(default_factory=UsedKeys)
-    boot_id: bytes = b""
     _cache: dict[int, _Keys] = field(default_factory=dict)
-    _offset: int = 0
 
-    def __post_init__(self) -> None:
-        self.boot_id = self.boot_id or self.entropy.bytes(BOOT_ID_SIZE)
-        self._offset = self.clock.now() - int(self.clock.monotonic() * SECOND)
-
-    def _present(self) -> Instant:
-        return Instant(self._offset + int(self.clock.monotonic() * SECOND))
-
-    def issue(self, *, purpose: Purpose, identifier_key: str, address: str) -> str:
-        """A fresh key for this caller and identifier."""
+    async def issue(self, *, purpose: Purpose, identifier_key: str, address: str) -> str:
+        """A fresh key for this caller and identifier. Raises `UnavailableError` where nobody could judge it."""
+        boot = await self.boots.current()
         version = self.current().version
         keys = self._keys(version)
         body = b"".join(
             (
                 bytes((_VERSION,)),
                 version.to_bytes(2, "big"),
-                self.boot_id,
-                self._present().to_bytes(7, "big"),
+                boot.id,
+                boot.now.to_bytes(7, "big"),
                 bytes((_PURPOSES[purpose],)),
                 _tag(keys.network, source_bytes(address), 8),
                 _tag(keys.name, identifier_key.encode(), 16),
@@ -115,8 +80,15 @@ class ShortKeys:
         )
         return encode_b64u(body + hmac.digest(keys.mac, body, "sha256"))
 
-    def claim(self, text: str, *, purpose: Purpose, address: str) -> "ClaimedKey":
-        """Use `text` up. Raises `RefusedError` (forged, used), `BeginAgainError` (expired), `OverloadedError`."""
+    async def claim(self, text: str, *, purpose: Purpose, address: str) -> "ClaimedKey":
+        """Use `text` up.
+
+        Raises:
+            RefusedError: it is forged, for another purpose, or was used.
+            BeginAgainError: it has expired, or belongs to another network, boot or data key.
+            OverloadedError: nobody could remember that it was used.
+            UnavailableError: Redis, which would know whether it was used, does not say so.
+        """
         try:
             raw = decode_b64u(text) if len(text) == _TEXT_SIZE else b""
         except MalformedError:
@@ -129,22 +101,11 @@ class ShortKeys:
             raise RefusedError("short_key_forged")
         if body[18] != _PURPOSES[purpose]:
             raise RefusedError("short_key_purpose")
-        now = self._present()
-        issued_at = Instant(int.from_bytes(body[11:18], "big"))
-        expires_at = Instant(issued_at + LIFE)
-        self._check_fresh(body, keys, address, fresh=issued_at <= now < expires_at)
-        if not self.used.claim(body[3:], expires_at=expires_at, now=now):
-            raise RefusedError("short_key_used")
-        return ClaimedKey(keys.name, body[27:43])
-
-    def _check_fresh(self, body: bytes, keys: _Keys, address: str, *, fresh: bool) -> None:
-        """Raise `BeginAgainError` for another boot, age, or another network."""
-        if body[3:11] != self.boot_id:
-            raise BeginAgainError("short_key_boot")
-        if not fresh:
-            raise BeginAgainError("short_key_expired")
         if not hmac.compare_digest(body[19:27], _tag(keys.network, source_bytes(address), 8)):
             raise BeginAgainError("short_key_network")
+        issued_at = Instant(int.from_bytes(body[11:18], "big"))
+        await self.boots.claim(IssuedKey(boot_id=body[3:11], issued_at=issued_at, unique=body[11:]))
+        return ClaimedKey(keys.name, body[27:43])
 
     def _known_keys(self, version: int) -> _Keys:
         try:
