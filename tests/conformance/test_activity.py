@@ -80,7 +80,11 @@ def refusal(world: World, identifier: str, address: str) -> AuditEvent:
 def context(world: World) -> RequestContext:
     now = world.clock.now()
     return RequestContext(
-        request_id=RequestId.new(now, world.entropy), now=now, address="192.0.2.9", user_agent="tests"
+        request_id=RequestId.new(now, world.entropy),
+        now=now,
+        address="192.0.2.9",
+        shown_address="192.0.2.9",
+        user_agent="tests",
     )
 
 

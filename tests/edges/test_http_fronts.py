@@ -32,7 +32,6 @@ from watchword.server.http.fronts import child as child_module
 from watchword.server.http.fronts import pool
 from watchword.server.http.fronts.child import NUMBER_SIZE, Child
 from watchword.server.http.fronts.frames import Hello
-from watchword.server.http.fronts.link import Client
 
 LIMITS = ConnectionLimits(total=60, per_source=20)
 GET = b"GET /api/told HTTP/1.1\r\nHost: localhost:%d\r\n\r\n"
@@ -110,7 +109,7 @@ def test_a_caller_that_leaves_in_the_middle_of_its_body_leaves_nothing_behind(se
 
 def test_what_is_no_request_is_refused_by_the_front_and_counted_by_the_server(server: RunningServer):
     def held() -> list[Place]:
-        return [place for child in fronts_of(server)._children for place, _ in child.link._places.values()]
+        return [place for child in fronts_of(server)._children for place in child.link._places.values()]
 
     with ExitStack() as stack:
         connection = server.connect()
@@ -332,8 +331,8 @@ def test_a_certificate_that_does_not_load_in_a_front_does_not_keep_the_next_from
 def test_a_connection_whose_end_overtakes_it_is_closed_when_it_comes(monkeypatch: pytest.MonkeyPatch):
     """The server ended it while it waited in the door, and has given its place to another."""
 
-    def end_first(self: Child, connection: socket.socket, place: Place, client: Client) -> bool:
-        number, handle = self.link.give(place, client).to_bytes(NUMBER_SIZE, "big"), connection.detach()
+    def end_first(self: Child, connection: socket.socket, place: Place) -> bool:
+        number, handle = self.link.give(place).to_bytes(NUMBER_SIZE, "big"), connection.detach()
         assert place.end is not None
         place.end()
 

@@ -286,7 +286,11 @@ def request_of(world: World) -> Request:
     """A request as the edge hands it on."""
     now = world.clock.now()
     context = RequestContext(
-        request_id=RequestId.new(now, world.entropy), now=now, address="127.0.0.1", user_agent=""
+        request_id=RequestId.new(now, world.entropy),
+        now=now,
+        address="127.0.0.1",
+        shown_address="127.0.0.1",
+        user_agent="",
     )
     return Request(context=context, headers=Headers([]), path_parameters={}, query={})
 

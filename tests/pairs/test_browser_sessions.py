@@ -79,7 +79,11 @@ def request_with(world: World, header: str | None) -> Request:
     raw = [] if header is None else [(b"cookie", header.encode("latin-1"))]
     now = world.clock.now()
     context = RequestContext(
-        request_id=RequestId.new(now, world.entropy), now=now, address="127.0.0.1", user_agent=""
+        request_id=RequestId.new(now, world.entropy),
+        now=now,
+        address="127.0.0.1",
+        shown_address="127.0.0.1",
+        user_agent="",
     )
     return Request(context=context, headers=Headers(raw), path_parameters={}, query={})
 

@@ -15,12 +15,15 @@ from urllib.parse import urlsplit
 
 from watchword.core.clock import Clock, SystemClock
 from watchword.core.entropy import Entropy, SystemEntropy
+from watchword.crypto.keyring import DataKeyPurpose
 from watchword.errors import WatchwordError
 from watchword.protocol.keydocument import format_fingerprint
+from watchword.server.addresses import AddressForm
 from watchword.server.assembly import Services, assemble, operator_service
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.banner import banner
 from watchword.server.config import Config, Loaded, TLSMode, find_warnings
+from watchword.server.config.model import ProxyProtocol
 from watchword.server.control.place import owner_or_root, refusing
 from watchword.server.control.server import serve_control
 from watchword.server.core import Core, open_core
@@ -147,7 +150,9 @@ async def _serve(
 async def _run(core: Core, services: Services, listen: socket.socket, around: _Around) -> None:
     """Everything beside the requests: control socket, upkeep, checkpoints, and the audit of start and stop."""
     config, guest = core.config, around.guest
-    proxies = Proxies.of(config.proxies.places, config.proxies.header)
+    by_header = config.proxies.protocol is ProxyProtocol.HEADERS
+    proxies = Proxies.of(config.proxies.places, config.proxies.header if by_header else None)
+    addresses = AddressForm.of(config.privacy.addresses, core.keys.data.get(DataKeyPurpose.AUDIT, 1))
     tls = ServedTLS.of(config, core.keys, core.clock)
     write_file(config.data / "ca.pem", core.keys.root_certificate())
     admission = Admission(slots=config.limits.costly_at_once, queue=config.limits.costly_waiting)
@@ -168,6 +173,7 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
         log_from=config.log.requests.least_status,
         tracing=tracing,
         pages=services.pages,
+        addresses=addresses,
     )
     if guest is None:
         calm_collector()
@@ -202,6 +208,7 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
             on_stopping=lambda: _stopping(told, around),
             measures=told.connections,
             fronts=fronts,
+            addresses=addresses,
         )
     await _record_stop(core)
     core.checkpointer.tick()

@@ -13,6 +13,10 @@ class RequestContext:
     request_id: RequestId
     now: Instant
     address: str
-    """The caller's IP address in canonical text form, IPv4-mapped IPv6 folded to IPv4."""
+    """The caller's IP address in canonical text form, IPv4-mapped IPv6 folded to IPv4: to decide by, not to keep."""
+    shown_address: str
+    """The same as it may be written down (`privacy.addresses`): what log, audit trail, sessions and traces get."""
+    caller_named: bool = True
+    """False where `address` is that of a proxy of ours, which did not tell whom it speaks for."""
     user_agent: str
     """At most 200 printable characters."""

@@ -159,5 +159,5 @@ def _event(tag: AuditTag, account: Account, context: RequestContext, facts: dict
         tag=tag,
         at=context.now,
         facts={"account": str(account.id), "request": str(context.request_id), **facts},
-        personal={"address": context.address, "user_agent": context.user_agent},
+        personal={"address": context.shown_address, "user_agent": context.user_agent},
     )

@@ -241,7 +241,7 @@ class RegistrationService:
                 at=context.now,
                 facts={"reason": reason, "request": str(context.request_id)},
                 personal={
-                    "address": context.address,
+                    "address": context.shown_address,
                     "username": parse_identifier(opened.payload.username).key if opened else "",
                 },
             )
@@ -259,7 +259,7 @@ def _registered(account: Account, context: RequestContext, *, invited: bool) -> 
             "invited": int(invited),
             "request": str(context.request_id),
         },
-        personal={"address": context.address, "username": account.username},
+        personal={"address": context.shown_address, "username": account.username},
     )
 
 

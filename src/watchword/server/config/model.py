@@ -281,7 +281,7 @@ class Config:
     @property
     def is_private(self) -> bool:
         """Whether this machine alone can call: on loopback, and no proxy brings others."""
-        return self.listen.is_loopback and self.tls.mode is TLSMode.OWN
+        return self.listen.is_loopback and self.tls.mode is TLSMode.OWN and not self.proxies.places
 
     def resolve_origin(self, port: int) -> str:
         """The public origin and issuer, once the port is known (after binding, where it is 0)."""

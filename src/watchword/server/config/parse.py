@@ -167,8 +167,6 @@ def parse_header(value: Any) -> str:
     text = _text(value)
     if not _HEADER.fullmatch(text):
         raise MalformedError("is not the name of a header, like X-Forwarded-For")
-    if text.lower() == "forwarded":
-        raise MalformedError("is a form that is not read yet: let the proxy set X-Forwarded-For")
     return text
 
 

@@ -3,7 +3,7 @@
 import grp
 from collections.abc import Iterator, Mapping
 
-from watchword.server.config.model import TLSMode, UnixListen
+from watchword.server.config.model import ProxyProtocol, TLSMode, UnixListen
 from watchword.server.config.problems import ConfigProblem
 from watchword.server.config.setting import DEFAULT, Setting
 
@@ -93,7 +93,9 @@ def _check_metrics(settings: Settings) -> Iterator[ConfigProblem]:
 
 
 def _check_proxies(settings: Settings) -> Iterator[ConfigProblem]:
-    listen, proxies, header = (settings.get(key) for key in ("listen", "proxies", "proxy_header"))
+    listen, proxies, header, protocol = (
+        settings.get(key) for key in ("listen", "proxies", "proxy_header", "proxy_protocol")
+    )
     if listen is None or proxies is None:
         return
     if "unix" in proxies.value and not isinstance(listen.value, UnixListen):
@@ -104,6 +106,14 @@ def _check_proxies(settings: Settings) -> Iterator[ConfigProblem]:
         yield ConfigProblem(key="proxies", place=proxies.place, detail=detail)
     if header is not None and header.place != DEFAULT and not proxies.value:
         detail = "is believed from nobody, since proxies is empty"
+        yield ConfigProblem(key="proxy_header", place=header.place, detail=detail)
+    if protocol is None or protocol.value is ProxyProtocol.HEADERS:
+        return
+    if not proxies.value:
+        detail = f"is “{protocol.value}”, and proxies is empty: name those who may speak it"
+        yield ConfigProblem(key="proxy_protocol", place=protocol.place, detail=detail)
+    elif header is not None and header.place != DEFAULT:
+        detail = f"means nothing while proxy_protocol is “{protocol.value}”"
         yield ConfigProblem(key="proxy_header", place=header.place, detail=detail)
 
 

@@ -200,7 +200,7 @@ class EnrolmentService:
                 tag=AuditTag.ENROLMENT_REFUSED,
                 at=context.now,
                 facts={"reason": reason, "request": str(context.request_id)},
-                personal={"address": context.address},
+                personal={"address": context.shown_address},
             )
         )
         await self._database.commit(unit)
@@ -220,7 +220,7 @@ def _enrolled(
             "request": str(context.request_id),
         },
         personal={
-            "address": context.address,
+            "address": context.shown_address,
             "device_name": device.name,
             "user_agent": context.user_agent,
         },

@@ -20,6 +20,7 @@ from watchword.errors import (
     NotFoundError,
     WatchwordError,
 )
+from watchword.server.addresses import WHOLE, AddressForm
 from watchword.server.context import RequestContext
 from watchword.server.http.admission import Admission
 from watchword.server.http.door import (
@@ -79,6 +80,7 @@ def build_app(
     log_from: int = 0,
     tracing: Tracing | None = None,
     pages: PageEdge | None = None,
+    addresses: AddressForm = WHOLE,
 ) -> ASGIApp:
     """The application that serves `routes`, `/health/live` and `/health/ready`.
 
@@ -86,6 +88,7 @@ def build_app(
     request and left after the last. `measures` counts what is answered.
     `account_of` names an identity in the log. A request whose status is below `log_from` leaves its line at debug.
     `pages` knows callers of routes that are pages; without it there are none, and people get what programs get.
+    `addresses` is how callers' addresses are written down.
     Raises `ValueError` for routes that contradict each other.
     """
     if pages is None and any(route.page for route in routes):
@@ -107,6 +110,7 @@ def build_app(
         log_from,
         tracing,
         pages,
+        addresses,
     )
 
 
@@ -129,6 +133,7 @@ class App:
     log_from: int
     tracing: Tracing | None
     pages: PageEdge | None
+    addresses: AddressForm
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -171,10 +176,13 @@ class App:
     def _begin(self, scope: Scope) -> Exchange:
         self.measures.begun += 1
         now = self.clock.now()
+        caller = self.proxies.caller(scope["client"], scope["headers"])
         context = RequestContext(
             request_id=RequestId.new(now, self.entropy),
             now=now,
-            address=self.proxies.caller(scope["client"], scope["headers"]),
+            address=caller.address,
+            shown_address=self.addresses.show(caller.address),
+            caller_named=caller.named,
             user_agent=printable_user_agent(scope["headers"]),
         )
         return Exchange(context, str(context.request_id), scope["method"], scope["raw_path"])
@@ -297,7 +305,7 @@ class App:
             status=status or None,
             ms=taken * 1000,
             request=exchange.request_id,
-            address=exchange.context.address,
+            address=exchange.context.shown_address,
             **exchange.who,
             **exchange.why,
         )

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from watchword.server.addresses import source_of
+from watchword.server.addresses import WHOLE, AddressForm, source_of
 from watchword.server.logs import get_log
 from watchword.server.measures import ConnectionMeasures
 
@@ -63,14 +63,20 @@ def raise_handles() -> int:
 class Place:
     """One connection's place, from its acceptance until it is released."""
 
-    __slots__ = ("_places", "end", "since", "source")
+    __slots__ = ("_places", "address", "end", "since", "source")
 
-    def __init__(self, places: "Places", source: str, since: float) -> None:
+    def __init__(self, places: "Places", address: str, since: float) -> None:
         self._places = places
-        self.source, self.since = source, since
+        self.address, self.source, self.since = address, source_of(address), since
+        """`address`: of the other end, or of whom the proxy there speaks for; canonical, empty on a Unix socket."""
         """`since`: quiet for so long, on the loop's clock."""
         self.end: Callable[[], object] | None = None
         """How to end the connection, as soon as there is a way."""
+
+    @property
+    def shown(self) -> str:
+        """The address as it may be written down."""
+        return self._places.form.show(self.address)
 
     def heard(self) -> None:
         """A whole head came: the connection is in use."""
@@ -92,8 +98,14 @@ class Place:
 class Places:
     """All places of one server, on its loop."""
 
-    def __init__(self, limits: ConnectionLimits, measures: ConnectionMeasures | None = None) -> None:
+    def __init__(
+        self,
+        limits: ConnectionLimits,
+        measures: ConnectionMeasures | None = None,
+        form: AddressForm = WHOLE,
+    ) -> None:
         self._limits = limits
+        self.form = form
         self.measures = measures or ConnectionMeasures()
         self._taken: dict[str, set[Place]] = {}
         self._quiet: dict[Place, None] = {}  # the longest quiet first
@@ -111,7 +123,7 @@ class Places:
         return self.measures.shed
 
     def take(self, address: str, *, shared: bool = False) -> Place | None:
-        """A place for a connection from `address`; None where there is no room: close it.
+        """A place for a connection from `address` (canonical); None where there is no room: close it.
 
         `shared`: many callers stand behind this address, so it may have all the places.
         """
@@ -123,12 +135,41 @@ class Places:
         if not room:
             self._shed_one(now)
             return None
-        place = Place(self, source, now)
+        place = Place(self, address, now)
         self._taken.setdefault(source, set()).add(place)
         self._append(place)
         self.measures.open += 1
         self.measures.accepted += 1
         return place
+
+    def move(self, place: Place, address: str, *, shared: bool) -> bool:
+        """Count `place` for `address` from now on, as `take` would; False where that has no room, or it was ended."""
+        now, source = asyncio.get_running_loop().time(), source_of(address)
+        if place not in self._taken.get(place.source, ()):
+            return False
+        if source != place.source:
+            if not shared and not self._has_share(source, now):
+                self._shed_one(now)
+                return False
+            self._forget(place)
+            self._taken.setdefault(source, set()).add(place)
+            place.source, place.since = source, now
+            self._append(place)
+        place.address = address
+        return True
+
+    def _has_share(self, source: str, now: float) -> bool:
+        """Whether `source` may have one more."""
+        full = len(self._taken.get(source, ())) >= self._limits.per_source
+        return not full or self._make_room(self._quiet_of.get(source, {}), now)
+
+    def _forget(self, place: Place) -> None:
+        """It counts for its source no more."""
+        self.unquiet(place)
+        taken = self._taken[place.source]
+        taken.remove(place)
+        if not taken:
+            del self._taken[place.source]
 
     def quiet(self, place: Place) -> None:
         """Put it behind all that are quiet; one that was released meanwhile stays so."""
@@ -150,14 +191,9 @@ class Places:
                 del self._quiet_of[place.source]
 
     def release(self, place: Place) -> None:
-        self.unquiet(place)
-        taken = self._taken.get(place.source)
-        if taken is None or place not in taken:
-            return
-        taken.remove(place)
-        self.measures.open -= 1
-        if not taken:
-            del self._taken[place.source]
+        if place in self._taken.get(place.source, ()):
+            self._forget(place)
+            self.measures.open -= 1
 
     def _make_room(self, quiet: dict[Place, None], now: float) -> bool:
         """End the longest quiet of `quiet`, if it had its time."""

@@ -6,18 +6,21 @@ A loop's own server takes every connection and tells of it after the handshake: 
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Final
 
-from watchword.errors import InvalidConfigError
+from watchword.errors import InvalidConfigError, MalformedError
 from watchword.server.addresses import canonical_address
 from watchword.server.http.connections import Place, Places
 from watchword.server.http.proxies import Proxies
+from watchword.server.http.proxy_v2 import receive_introduction
 from watchword.server.logs import get_log
 from watchword.server.memory import has_room
 
 BACKLOG: Final = 2048
 _HANDSHAKE_S: Final = 10.0
+_INTRODUCTION_S: Final = 3.0
+"""For a proxy's first bytes, which it sends at once."""
 _GOODBYE_S: Final = 1.0
 """For the caller's side of closing TLS."""
 _AT_ONCE: Final = 64
@@ -29,8 +32,9 @@ _SAY_EVERY_S: Final = 5.0
 CurrentTLS = Callable[[], ssl.SSLContext]
 """What the next connection is greeted with: another one after a renewal or a reload."""
 MakeProtocol = Callable[[Place], asyncio.Protocol]
-HandOver = Callable[[socket.socket, Place, str], bool]
-"""Gives a connection, its place and its address to a front; False where there is none: greet it here."""
+HandOver = Callable[[socket.socket, Place], bool]
+"""Gives a connection and its place to a front; False where there is none: greet it here."""
+Receive = Callable[[socket.socket, Place], Coroutine[None, None, None]]
 _log: Final = get_log("http")
 
 
@@ -53,6 +57,7 @@ class Listener:
         self._greeting: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
         self._said_at = float("-inf")
+        self._unintroduced, self._told_at = 0, float("-inf")
         self._closed = False
 
     def open(self) -> None:
@@ -100,17 +105,25 @@ class Listener:
                 return
 
     def _admit(self, connection: socket.socket, address: str) -> None:
-        place = self._places.take(address, shared=self._proxies.trust(canonical_address(address)))
+        found = canonical_address(address)
+        place = self._places.take(found, shared=self._proxies.trust(found))
         if place is None:
             connection.close()
-        elif self._hand_over is None or not self._hand_over(connection, place, address):
-            self._receive(connection, place)
+        elif self._proxies.introduces(found):
+            self._receive(connection, place, self._introduce)
+        else:
+            self._enter(connection, place)
 
-    def _receive(self, connection: socket.socket, place: Place) -> None:
-        """Greet it, and tell its place how to end it."""
+    def _enter(self, connection: socket.socket, place: Place) -> None:
+        """The caller of `place` is known."""
+        if self._hand_over is None or not self._hand_over(connection, place):
+            self._receive(connection, place, self._greet)
+
+    def _receive(self, connection: socket.socket, place: Place, how: Receive) -> None:
+        """Hear it out or greet it, and tell its place how to end it."""
         try:
             connection.setblocking(False)
-            task = self._loop.create_task(self._greet(connection, place))
+            task = self._loop.create_task(how(connection, place))
         except BaseException:
             place.release()
             raise
@@ -123,6 +136,41 @@ class Listener:
         if task.cancelled():  # perhaps before it began
             connection.close()
             place.release()
+
+    async def _introduce(self, connection: socket.socket, place: Place) -> None:
+        """Read whom the proxy speaks for, count the connection for that one, and let it enter."""
+        try:
+            known = await self._is_introduced(connection, place)
+        except BaseException:
+            connection.close()
+            place.release()
+            raise
+        if known:
+            self._enter(connection, place)
+        else:
+            connection.close()
+            place.release()
+
+    async def _is_introduced(self, connection: socket.socket, place: Place) -> bool:
+        """False for one that is to be closed: no introduction, or no room for whom it names."""
+        try:
+            async with asyncio.timeout(_INTRODUCTION_S):
+                address = await receive_introduction(connection)
+        except (MalformedError, TimeoutError) as error:
+            self._say_unintroduced(str(error) or "it took too long")
+            return False
+        except OSError:  # it left, as health checks do that only look whether somebody listens
+            return False
+        found = canonical_address(address) or place.address
+        return self._places.move(place, found, shared=self._proxies.trust(found))
+
+    def _say_unintroduced(self, reason: str) -> None:
+        """A proxy of ours that is set up otherwise than we are: now and then, since all its connections are so."""
+        self._unintroduced += 1
+        now = self._loop.time()
+        if now - self._told_at >= _SAY_EVERY_S:
+            _log.warning("http.not_introduced", reason=reason, count=self._unintroduced)
+            self._told_at, self._unintroduced = now, 0
 
     async def _greet(self, connection: socket.socket, place: Place) -> None:
         """The handshake. From its end on the protocol releases the place."""

@@ -78,6 +78,9 @@ class HTTPProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
+        self.client = (
+            (self._place.address, 0) if self._place.address else None
+        )  # whom a proxy has introduced, perhaps
         self._expect_within(HEAD_S)
         self._tick()
 
@@ -251,8 +254,7 @@ class HTTPProtocol(HttpToolsProtocol):
     def _refuse(self, status: int) -> None:
         """Answer what is no request, and part. Whoever still waits for its body learns that its caller is gone."""
         request_id = str(RequestId.new(_CLOCK.now(), _ENTROPY))
-        address = self.client[0] if self.client else ""
-        self._log.info("http.refused", status=status, request=request_id, address=address)
+        self._log.info("http.refused", status=status, request=request_id, address=self._place.shown)
         self._place.measures.refuse(status)
         if self._current is not None and not self._current.response_complete:
             self._current.abandon()

@@ -1,26 +1,31 @@
 """Whose request it is: the peer's, or, where the peer is a proxy that the operator named, that of the caller before it.
 
-One named header is read, as a list to which each proxy appended the address that called it (`X-Forwarded-For`). From
-its right end back, each hop is believed only if the one that told of it is trusted; the first that is not trusted is
-the caller. What stands further left was sent by the caller itself and means nothing.
+One named header is read, as a list to which each proxy appended the address that called it: `Forwarded` (RFC 7239), or
+any other in the form of `X-Forwarded-For`. From its right end back, each hop is believed only if the one that told of
+it is trusted; the first that is not trusted is the caller. What stands further left was sent by the caller itself and
+means nothing.
 
-Other forms (`Forwarded` of RFC 7239, the PROXY protocol) would replace `_hops` and nothing else.
+Where the proxies speak the PROXY protocol (`proxy_v2`), the connection's own address is the caller's already, and no
+header means anything.
 """
 
 import ipaddress
+import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Self
 
 from watchword.server.addresses import canonical_address
+from watchword.server.http.forwarded import nodes_from_right
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 UNIX: Final = "unix"
 """Whoever connects to our Unix socket: its mode and group say who may."""
 DEFAULT_HEADER: Final = "X-Forwarded-For"
+FORWARDED: Final = b"forwarded"
 MAX_HOPS: Final = 32
 """Addresses looked at, from the right: longer chains of trusted proxies do not exist."""
 _MAX_HOP: Final = 64
@@ -29,20 +34,32 @@ _WITH_PORT: Final = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`address` is canonical; empty for a peer of our Unix socket.
+
+    `named` is False where it is a proxy's own, which did not tell whom it speaks for: many callers, perhaps.
+    """
+
+    address: str
+    named: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxies:
-    """`header` in lower case. `unix`: the peers of our Unix socket are proxies."""
+    """`header` in lower case; None where connections begin with the PROXY protocol. `unix`: our socket's peers are."""
 
     networks: tuple[Network, ...] = ()
     unix: bool = False
-    header: bytes = DEFAULT_HEADER.lower().encode()
+    header: bytes | None = DEFAULT_HEADER.lower().encode()
 
     @classmethod
-    def of(cls, places: Iterable[str], header: str = DEFAULT_HEADER) -> Self:
+    def of(cls, places: Iterable[str], header: str | None = DEFAULT_HEADER) -> Self:
         """For addresses, networks and "unix", as `server/config` has checked them. Raises `ValueError` for others."""
         given = tuple(places)
         networks = tuple(ipaddress.ip_network(place) for place in given if place != UNIX)
-        return cls(networks=networks, unix=UNIX in given, header=header.lower().encode("ascii"))
+        name = header.lower().encode("ascii") if header is not None else None
+        return cls(networks=networks, unix=UNIX in given, header=name)
 
     def trust(self, address: str) -> bool:
         """Whether `address` (canonical; empty for a peer of the Unix socket) is a proxy of ours."""
@@ -50,29 +67,35 @@ class Proxies:
             return self.unix
         return bool(self.networks) and _within(self.networks, address)
 
-    def caller(self, peer: tuple[str, int] | None, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """The caller's canonical address; the nearest one that is certain where the header does not name it.
+    def introduces(self, address: str) -> bool:
+        """Whether a connection from `address` must begin with the PROXY protocol."""
+        return self.header is None and self.trust(address)
+
+    def caller(self, peer: tuple[str, int] | None, headers: Iterable[tuple[bytes, bytes]]) -> Caller:
+        """The caller; the nearest hop that is certain where the header does not name it.
 
         `peer` is the connection's other end, None on a Unix socket; names in `headers` are in lower case.
         """
         at = canonical_address(peer[0]) if peer else ""
         if not self.trust(at):
-            return at
+            return Caller(at, named=True)
         for hop in self._hops(headers):
-            address = _address_of(hop)
+            address = canonical_address(hop)
             if not address:
-                return at
+                break
             at = address
             if not self.trust(at):
-                return at
-        return at
+                return Caller(at, named=True)
+        return Caller(at, named=False)
 
-    def _hops(self, headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+    def _hops(self, headers: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
         """The last ones, nearest first. A header that stands twice is one list (RFC 9110, 5.3)."""
         values = [value for name, value in headers if name == self.header]
         if not values:
-            return []
-        return list(reversed(b",".join(values).rsplit(b",", MAX_HOPS)[-MAX_HOPS:]))
+            return iter(())
+        listed = b",".join(values)
+        nodes = nodes_from_right(listed) if self.header == FORWARDED else _from_right(listed)
+        return itertools.islice(nodes, MAX_HOPS)
 
 
 NO_PROXIES: Final = Proxies()
@@ -84,12 +107,17 @@ def _within(networks: tuple[Network, ...], address: str) -> bool:
     return any(found in network for network in networks)
 
 
+def _from_right(listed: bytes) -> Iterator[str]:
+    """Each hop of a list of addresses; empty for what is none."""
+    return map(_address_of, reversed(listed.rsplit(b",", MAX_HOPS)[-MAX_HOPS:]))
+
+
 def _address_of(hop: bytes) -> str:
-    """Canonical; empty for what is no address. Some proxies append the port that the caller came from."""
+    """Not yet canonical; empty for what cannot be an address. Some proxies append the caller's port."""
     if len(hop) > _MAX_HOP:
         return ""
     text = hop.decode("latin-1").strip(" \t")
     if "%" in text:
         return ""  # an interface of another machine
     with_port = _WITH_PORT.fullmatch(text)
-    return canonical_address(with_port[1] or with_port[2] if with_port else text)
+    return with_port[1] or with_port[2] if with_port else text

@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 
 from watchword.errors import UnavailableError
+from watchword.server.addresses import WHOLE, AddressForm
 from watchword.server.http.connections import ConnectionLimits, Place, Places
 from watchword.server.http.fronts.pool import Fronts
 from watchword.server.http.listener import CurrentTLS, Listener
@@ -121,6 +122,7 @@ async def serve(
     on_stopping: OnStopping = _nobody,
     measures: ConnectionMeasures | None = None,
     fronts: Fronts | None = None,
+    addresses: AddressForm = WHOLE,
 ) -> None:
     """Serve `app` on `listen` (from `bind`) until SIGINT, SIGTERM or `stop`.
 
@@ -129,12 +131,12 @@ async def serve(
     Then `on_stopping`: no new connections, requests in flight finish
     within `shutdown_grace_s`; a second signal does not wait. Signals are taken in the main thread only. Without
     `limits` of connections the limit of open files is raised, and gives them. `measures` counts connections.
-    `fronts` do TLS and HTTP for us, as far as there are any.
+    `fronts` do TLS and HTTP for us, as far as there are any. `addresses` is how callers' addresses are written down.
     Raises `UnavailableError` when the app's lifespan does not start; its own event in the log says why.
     """
     config = make_config(app, shutdown_grace_s)
     asyncio.get_running_loop().set_exception_handler(log_exception)
-    places = Places(limits or ConnectionLimits.of_process(), measures)
+    places = Places(limits or ConnectionLimits.of_process(), measures, addresses)
     server = Server(
         config,
         listen,

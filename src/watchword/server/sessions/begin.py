@@ -60,7 +60,7 @@ class BeginService:
                 tag=AuditTag.REQUEST_REFUSED,
                 at=context.now,
                 facts={"reason": reason, "at": "begin", "request": str(context.request_id)},
-                personal={"address": context.address},
+                personal={"address": context.shown_address},
             )
         )
         await self._database.commit(unit)

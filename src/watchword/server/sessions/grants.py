@@ -83,7 +83,7 @@ class SessionGranter:
             created_at=now,
             expires_at=later(now, SESSION_LIFE),
             ends_at=later(auth_time, SESSION_END),
-            address=context.address,
+            address=context.shown_address,
             user_agent=context.user_agent,
         )
         self._store.insert(unit, session)

@@ -155,7 +155,7 @@ class LoginService:
                 tag=AuditTag.LOGIN_SUCCEEDED,
                 at=context.now,
                 facts={"account": str(record.account.id), "request": str(context.request_id), **facts},
-                personal={"address": context.address, "user_agent": context.user_agent},
+                personal={"address": context.shown_address, "user_agent": context.user_agent},
             )
         )
 
@@ -170,7 +170,7 @@ class LoginService:
                 at=context.now,
                 facts={"reason": reason, "request": str(context.request_id)},
                 personal={
-                    "address": context.address,
+                    "address": context.shown_address,
                     "identifier": _tried(opened),
                 },
             )

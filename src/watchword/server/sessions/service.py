@@ -99,5 +99,5 @@ def _event(
         tag=tag,
         at=context.now,
         facts={"account": str(account_id), "request": str(context.request_id), **facts},
-        personal={"address": context.address, "user_agent": context.user_agent},
+        personal={"address": context.shown_address, "user_agent": context.user_agent},
     )

@@ -93,7 +93,7 @@ class TokenService:
                     "binding": "none",
                     "request": str(context.request_id),
                 },
-                personal={"address": context.address},
+                personal={"address": context.shown_address},
             )
         )
         try:

@@ -102,14 +102,14 @@ def test_every_setting_of_a_proxy_can_be_given_in_the_file_and_by_its_variable(t
         "socket.group": "www-data",
         "proxies": "unix",
         "proxy_header": "X-Real-IP",
-        "proxy_protocol": "proxy-v2",
+        "proxy_protocol": "headers",
     }
     assert set(texts) > OF_A_PROXY
     environ = {field.variable: texts[field.key] for field in FIELDS if field.key in texts}
     lines = [f'listen = "{texts["listen"]}"', 'origin = "https://id.example.org"', 'proxies = ["unix"]']
     lines += [
         'proxy_header = "X-Real-IP"',
-        'proxy_protocol = "proxy-v2"',
+        'proxy_protocol = "headers"',
         "[tls]",
         'mode = "off"',
         "[socket]",
@@ -122,7 +122,7 @@ def test_every_setting_of_a_proxy_can_be_given_in_the_file_and_by_its_variable(t
         assert getattr(by_variable, name) == getattr(by_file, name)
     assert by_file.socket == SocketConfig(mode=0o600, group="www-data")
     assert by_file.proxies == ProxiesConfig(
-        places=("unix",), header="X-Real-IP", protocol=ProxyProtocol.PROXY_V2
+        places=("unix",), header="X-Real-IP", protocol=ProxyProtocol.HEADERS
     )
     assert by_file.listen == UnixListen(Path("/run/watchword/http.sock"))
 

@@ -139,7 +139,7 @@ async def is_ended_by(*said: Frame) -> bool:
         )
         place = Places(ConnectionLimits(total=1, per_source=1)).take("192.0.2.1")
         assert place is not None
-        assert link.give(place, ("192.0.2.1", 0)) == 1
+        assert link.give(place) == 1
         theirs.sendall(b"".join(map(encode_frame, (*said, Pong(0.5)))))
         while not transport.is_closing() and not link.share:
             await asyncio.sleep(0)

@@ -91,7 +91,9 @@ async def test_a_token_of_a_key_that_is_gone_cannot_be_made(sqlite_database: Aud
 
 def context(at: Instant) -> RequestContext:
     request_id = RequestId(bytes(16))
-    return RequestContext(request_id=request_id, now=at, address="192.0.2.9", user_agent="a browser")
+    return RequestContext(
+        request_id=request_id, now=at, address="192.0.2.9", shown_address="192.0.2.9", user_agent="a browser"
+    )
 
 
 async def test_a_session_lasts_a_week_and_ends_a_month_after_the_password(database: AuditedDatabase) -> None:

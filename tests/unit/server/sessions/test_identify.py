@@ -63,7 +63,9 @@ class Scene:
             issuer=ISSUER, verifying_key=verifying_key, store=SQLSessionStore(self.database)
         )
         request_id = RequestId(bytes(16))
-        context = RequestContext(request_id=request_id, now=now, address="192.0.2.1", user_agent="")
+        context = RequestContext(
+            request_id=request_id, now=now, address="192.0.2.1", shown_address="192.0.2.1", user_agent=""
+        )
         return await identifier(
             Request(
                 context=context,

@@ -28,7 +28,13 @@ from watchword.testing import SeededEntropy
 pytestmark = pytest.mark.anyio
 ISSUER, APP = "https://id.example", "https://app.example"
 KEY = TokenSigningKey.generate()
-CONTEXT = RequestContext(request_id=RequestId(bytes(16)), now=NOW, address="203.0.113.5", user_agent="")
+CONTEXT = RequestContext(
+    request_id=RequestId(bytes(16)),
+    now=NOW,
+    address="203.0.113.5",
+    shown_address="203.0.113.5",
+    user_agent="",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,11 @@ from typing import Final, Self
 
 from watchword.server.http.connections import Place
 from watchword.server.http.fronts.frames import Hello
-from watchword.server.http.fronts.link import Client, Link
+from watchword.server.http.fronts.link import Link
 
 NUMBER_SIZE: Final = 8
+MAX_SHOWN: Final = 64
+"""Bytes of an address as it may be written down, which comes behind the number."""
 _LEAVE_S: Final = 1.0
 _POLL_S: Final = 0.02
 _MAIN: Final = "from watchword.server.http.fronts.front import main; main()"
@@ -63,11 +65,12 @@ class Child:
             here.pop_all()
         return cls(process, protocol, door, loop.time())
 
-    def hand_over(self, connection: socket.socket, place: Place, client: Client) -> bool:
+    def hand_over(self, connection: socket.socket, place: Place) -> bool:
         """Whether the front will serve it; our handle of it is closed then."""
-        number = self.link.give(place, client)
+        number = self.link.give(place)
+        about = [number.to_bytes(NUMBER_SIZE, "big"), place.shown.encode("ascii")]
         try:
-            socket.send_fds(self._door, [number.to_bytes(NUMBER_SIZE, "big")], [connection.fileno()])
+            socket.send_fds(self._door, about, [connection.fileno()])
         except OSError:  # it has more than enough waiting, or the system has no handles to send
             self.link.take_back(number)
             return False

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 from watchword.core.secret import Secret
 from watchword.server.http.connections import ConnectionLimits, Place, Places, raise_handles
-from watchword.server.http.fronts.child import NUMBER_SIZE
+from watchword.server.http.fronts.child import MAX_SHOWN, NUMBER_SIZE
 from watchword.server.http.fronts.confine import confine
 from watchword.server.http.fronts.frames import Hello, Ready
 from watchword.server.http.fronts.relay import FarPlace, FrontProtocol, Relay
@@ -47,16 +47,18 @@ class Door(Listener):
     def _accept(self) -> None:
         for _ in range(_AT_ONCE):
             try:
-                data, handles, _, _ = socket.recv_fds(self._socket, NUMBER_SIZE, 1)
+                data, handles, _, _ = socket.recv_fds(self._socket, NUMBER_SIZE + MAX_SHOWN, 1)
             except (BlockingIOError, InterruptedError):
                 return
             if not data:  # the server is gone; the link says so too
                 self._loop.remove_reader(self._socket)
                 return
-            place = self._relay.place(int.from_bytes(data, "big"))
+            place = self._relay.place(
+                int.from_bytes(data[:NUMBER_SIZE], "big"), data[NUMBER_SIZE:].decode("ascii")
+            )
             connection = socket.socket(fileno=handles[0]) if handles else None
             if connection is not None and place is not None:
-                self._receive(connection, place)
+                self._receive(connection, place, self._greet)
             elif connection is not None:  # the server needed its place while it waited here
                 connection.close()
             elif place is not None:  # we have no handle left for it

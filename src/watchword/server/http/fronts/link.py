@@ -32,7 +32,6 @@ from watchword.server.http.protocol import REFUSALS
 from watchword.server.http.wire import RESPOND, ASGIApp, Message, Scope
 from watchword.server.logs import get_log
 
-Client = tuple[str, int] | None
 METHOD: Final = re.compile(r"[A-Z]{1,16}")
 """As in `head`."""
 _FAILED: Final = b"content-length: 0\r\n"
@@ -44,7 +43,7 @@ class FarRequest:
 
     __slots__ = ("_gone", "_link", "_more", "_number", "_piece", "_place", "_waiting", "answered", "scope")
 
-    def __init__(self, link: "Link", ask: Ask, client: Client) -> None:
+    def __init__(self, link: "Link", ask: Ask, address: str) -> None:
         self._link, self._number, self._place = link, ask.number, ask.place
         self._piece: bytes | None = ask.body if ask.body or not ask.more else None
         self._more, self._gone, self.answered = ask.more, False, False
@@ -55,7 +54,7 @@ class FarRequest:
             "raw_path": ask.path,
             "query_string": ask.query,
             "headers": ask.headers,
-            "client": client,
+            "client": (address, 0) if address else None,
             "extensions": {RESPOND: self.respond},
         }
 
@@ -111,7 +110,7 @@ class Link(asyncio.Protocol):
         """Of a core, as it last said."""
         self._reader: FrameReader[FromFront] = FrameReader(FromFront)
         self._requests: dict[int, FarRequest] = {}
-        self._places: dict[int, tuple[Place, Client]] = {}
+        self._places: dict[int, Place] = {}
         self._last_place = 0
         self._asking: set[int] = set()
         """Places with a request that is not answered yet; one each, as on any connection."""
@@ -143,7 +142,7 @@ class Link(asyncio.Protocol):
         self._state.connections.discard(cast("Any", self))
         for request in self._requests.values():
             request.leave()
-        for place, _ in self._places.values():
+        for place in self._places.values():
             place.release()
         self._requests.clear()
         self._places.clear()
@@ -177,17 +176,17 @@ class Link(asyncio.Protocol):
 
     # Its connections
 
-    def give(self, place: Place, client: Client) -> int:
+    def give(self, place: Place) -> int:
         """The number under which the front will know the connection of `place`."""
         self._last_place += 1
         number = self._last_place
-        self._places[number] = (place, client)
+        self._places[number] = place
         place.end = lambda: self.send(End(number))
         return number
 
     def take_back(self, number: int) -> None:
         """It could not be handed over."""
-        self._places.pop(number)[0].end = None
+        self._places.pop(number).end = None
 
     # Its requests
 
@@ -212,12 +211,12 @@ class Link(asyncio.Protocol):
         if refused.status not in REFUSALS:
             raise MalformedError("a refusal that there is not")
         if found := self._places.get(refused.place):
-            found[0].measures.refuse(refused.status)
+            found.measures.refuse(refused.status)
 
     def _left(self, left: Left) -> None:
         self._asking.discard(left.place)
         if found := self._places.pop(left.place, None):
-            found[0].release()
+            found.release()
 
     def _pong(self, pong: Pong) -> None:
         if not 0 <= pong.share < math.inf:
@@ -228,15 +227,14 @@ class Link(asyncio.Protocol):
         self.ready = not self.stopping
 
     def _ask(self, ask: Ask) -> None:
-        found = self._places.get(ask.place)
-        if found is None or ask.place in self._asking or ask.number in self._requests:
+        place = self._places.get(ask.place)
+        if place is None or ask.place in self._asking or ask.number in self._requests:
             raise MalformedError("a request of no connection, or of one that has asked already")
         if not METHOD.fullmatch(ask.method):
             raise MalformedError("a method that the head's grammar does not have")
         self._asking.add(ask.place)
-        place, client = found
         place.heard()
-        request = self._requests[ask.number] = FarRequest(self, ask, client)
+        request = self._requests[ask.number] = FarRequest(self, ask, place.address)
         task = self._loop.create_task(self._run(ask.number, request))
         self._state.tasks.add(task)
         task.add_done_callback(self._state.tasks.discard)
@@ -245,7 +243,7 @@ class Link(asyncio.Protocol):
         """The connection may ask again, or give its place to who needs it."""
         self._asking.discard(number)
         if found := self._places.get(number):
-            found[0].idle()
+            found.idle()
 
     async def _run(self, number: int, request: FarRequest) -> None:
         try:

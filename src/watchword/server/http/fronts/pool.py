@@ -63,13 +63,13 @@ class Fronts:
         self._loop = asyncio.get_running_loop()
         self._watch = self._loop.create_task(self._look_after())
 
-    def hand_over(self, connection: socket.socket, place: Place, address: str) -> bool:
+    def hand_over(self, connection: socket.socket, place: Place) -> bool:
         """Give a connection to the front that has fewest; False where none takes it, or we have more time."""
         ready = [child for child in self._children if child.link.ready]
         if not ready or self._balance.keeps_next():
             return False
         child = min(ready, key=lambda child: child.link.load)
-        return child.hand_over(connection, place, (address, 0) if address else None)
+        return child.hand_over(connection, place)
 
     def renew(self) -> None:
         """Tell all what has changed: another certificate."""

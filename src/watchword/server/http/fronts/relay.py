@@ -38,11 +38,17 @@ _log: Final = get_log("http")
 class FarPlace(Place):
     """The place of a connection, which the server keeps and counts."""
 
-    __slots__ = ("_relay", "number")
+    __slots__ = ("_relay", "_shown", "number")
 
-    def __init__(self, relay: "Relay", number: int) -> None:
-        self._relay, self.number = relay, number
+    def __init__(self, relay: "Relay", number: int, shown: str) -> None:
+        self._relay, self.number, self._shown = relay, number, shown
+        self.address = ""  # which the server alone decides by
         self.end = None
+
+    @property
+    def shown(self) -> str:
+        """As the server has told it."""
+        return self._shown
 
     def heard(self) -> None:
         """The server learns it from the request."""
@@ -129,15 +135,18 @@ class Relay(asyncio.Protocol):
 
     # Connections
 
-    def place(self, number: int) -> FarPlace | None:
-        """Where a connection that came through the door belongs; None when the server has ended it already."""
+    def place(self, number: int, shown: str) -> FarPlace | None:
+        """Where a connection that came through the door belongs; None when the server has ended it already.
+
+        `shown` is how its address may be written down.
+        """
         self._last_place = number
         ended = number in self._ended_early
         self._ended_early = {each for each in self._ended_early if each > number}
         if ended:
             self.send(Left(number))
             return None
-        place = self._places[number] = FarPlace(self, number)
+        place = self._places[number] = FarPlace(self, number, shown)
         return place
 
     def left(self, place: FarPlace) -> None:
