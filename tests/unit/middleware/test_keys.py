@@ -21,7 +21,7 @@ from watchword.errors import (
     UnavailableError,
     UnreachableError,
 )
-from watchword.middleware import waiting
+from watchword.middleware import fetch, waiting
 from watchword.middleware.fetch import (
     MAX_SIZE,
     TIMEOUT_SECONDS,
@@ -336,14 +336,17 @@ def test_only_200_is_an_answer(server, status):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tls", [False, True])
-def test_a_server_that_drips_is_hung_up_on(tmp_path: Path, tls):
+def test_a_server_that_drips_is_hung_up_on(tmp_path: Path, monkeypatch, tls):
+    """In all, not for each byte; here after one second instead of five."""
+    assert TIMEOUT_SECONDS == 5
+    monkeypatch.setattr(fetch, "TIMEOUT_SECONDS", 1)
     root, certificate = make_authority(tmp_path)
     with KeyServer(key_set(KEY), cert_file=certificate if tls else None) as server:
         server.drip = True  # all of it takes a tenth of a second for each byte
         started = time.monotonic()
         with pytest.raises(UnreachableError):
             Source(issuer=server.origin, ca_file=str(root)).fetch()
-        assert 4.5 < time.monotonic() - started < len(server.body) / 10 - 1
+        assert 0.9 < time.monotonic() - started < len(server.body) / 10 - 1
 
 
 def test_hanging_up_keeps_the_tls_state_so_that_nothing_unverified_is_read(tmp_path: Path):
