@@ -1,0 +1,297 @@
+"""Limits that all nodes of one Redis share, by Redis' clock: one script takes all buckets and places of a request.
+
+Requests that come in the same turn of the event loop, and places that were given back since, go in one question. A
+bucket is a key that holds its arrival time and ends when the bucket is full; the places of a source are a sorted set of
+leases by the time at which they end. While Redis is away, this node counts for itself, or refuses.
+"""
+
+import asyncio
+import math
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from itertools import count
+from typing import Final, NamedTuple
+
+from watchword.core.clock import Clock
+from watchword.core.entropy import Entropy
+from watchword.errors import UnavailableError
+from watchword.server.limits.memory import MAX_BUCKETS, MemoryLimiter
+from watchword.server.limits.model import (
+    CONCURRENT,
+    CONCURRENT_RETRY_MS,
+    Bucket,
+    Demand,
+    Exceeded,
+    Lease,
+    Rate,
+    Slots,
+    whole_ms,
+)
+from watchword.server.redis.line import Argument
+from watchword.server.redis.link import PREFIX, RedisLink
+from watchword.server.redis.script import Script
+
+LEASE_S: Final = 60
+"""After which a place is free again though nobody gave it back: its node was killed."""
+GIVE_BACK_S: Final = 0.05
+"""How long a place that was given back waits for a question that takes it along."""
+MAX_TOGETHER: Final = 128
+"""Requests in one question: a script holds up everybody else, this one for about a millisecond."""
+MAX_GIVEN_BACK: Final = 8192
+"""Leases to give back while Redis is away; those beyond end by themselves."""
+_NS_PER_US: Final = 1000
+_NO_PLACE: Final = -1
+
+# Times are microseconds since 2026: a double then holds parts of one for a century. A wait below one microsecond is
+# none, so that rounding refuses nobody. Expired leases are looked for only where there is no room.
+_RESERVE: Final = Script(f"""\
+local time = redis.call('TIME')
+local now = (tonumber(time[1]) - 1767225600) * 1000000 + tonumber(time[2])
+local key, argument = 0, 0
+local function next_key() key = key + 1 return KEYS[key] end
+local function next_text() argument = argument + 1 return ARGV[argument] end
+local function next_number() return tonumber(next_text()) end
+local function exact(number) return string.format('%.17g', number) end
+local function keep(name, arrival)
+  redis.call('SET', name, exact(arrival), 'PX', exact(math.ceil((arrival - now) / 1000) + 1))
+end
+local lease_us = {LEASE_S * 1_000_000}
+local function has_place(name, limit)
+  if redis.call('ZCARD', name) < limit then return true end
+  redis.call('ZREMRANGEBYSCORE', name, '-inf', exact(now))
+  redis.call('ZREMRANGEBYSCORE', name, '(' .. exact(now + lease_us), '+inf')
+  return redis.call('ZCARD', name) < limit
+end
+
+for _ = 1, next_number() do redis.call('ZREM', next_key(), next_text()) end
+local answers = {{}}
+for _ = 1, next_number() do
+  local buckets, limit, lease = next_number(), next_number(), next_text()
+  local longest, closed, taken = 0, 0, {{}}
+  for index = 1, buckets do
+    local name, interval, depth = next_key(), next_number() / 1000, next_number() / 1000
+    local arrival = tonumber(redis.call('GET', name) or now)
+    if arrival > now + depth then
+      arrival = now + depth
+      keep(name, arrival)
+    end
+    local after = math.max(arrival, now) + interval
+    local wait = after - now - depth
+    if wait >= 1 and wait > longest then longest, closed = wait, index end
+    taken[name] = after
+  end
+  local places = limit > 0 and next_key()
+  if closed == 0 and places and not has_place(places, limit) then closed = {_NO_PLACE} end
+  if closed == 0 then
+    for name, after in pairs(taken) do keep(name, after) end
+    if places then
+      redis.call('ZADD', places, exact(now + lease_us), lease)
+      redis.call('PEXPIRE', places, {LEASE_S * 1000})
+    end
+  end
+  answers[#answers + 1] = closed
+  answers[#answers + 1] = math.ceil(longest)
+end
+return answers
+""")
+
+
+class _Asked(NamedTuple):
+    demand: Demand
+    token: str
+    """Of the lease that it gets."""
+    answer: asyncio.Future[Lease | Exceeded]
+
+
+class _Closed(NamedTuple):
+    """A bucket that lets nobody in for some time; instants in seconds of the monotonic clock."""
+
+    until: float
+    """At least until then. Reckoned from the question: Redis answered after that."""
+    at_latest: float
+    """Reckoned from the answer."""
+    name: str
+    rate: Rate
+
+
+class RedisLimiter:
+    """`Limiter` over Redis. `close` it before the link.
+
+    A request that is in work for longer than `LEASE_S` no longer counts among the concurrent ones.
+    """
+
+    def __init__(
+        self, link: RedisLink, *, clock: Clock, entropy: Entropy, fallback: MemoryLimiter | None
+    ) -> None:
+        """`fallback` counts while Redis is away; None refuses then."""
+        self._link: Final = link
+        self._clock: Final = clock
+        self._fallback: Final = fallback
+        self._node: Final = entropy.bytes(8).hex()
+        self._numbers: Final = count()
+        self._asked: list[_Asked] = []
+        self._given_back: Final[deque[tuple[str, str]]] = deque(maxlen=MAX_GIVEN_BACK)
+        self._closed: Final[OrderedDict[str, _Closed]] = OrderedDict()
+        """Buckets that nobody can be let in by until then, wherever he asks. The oldest goes where there is no room."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._under_way: Final[set[asyncio.Task[None]]] = set()
+        link.on_change.append(self._changed)
+
+    @property
+    def local(self) -> bool:
+        """Whether Redis is away, and this node counts for itself or refuses."""
+        return not self._link.up
+
+    async def reserve(self, demand: Demand) -> Lease | Exceeded:
+        if not self._link.up:
+            return self._without_redis(demand)
+        known = self._known(demand)
+        if known is not None:
+            return known
+        loop = asyncio.get_running_loop()
+        asked = _Asked(demand, f"{self._node}.{next(self._numbers)}", loop.create_future())
+        if not self._asked:
+            loop.call_soon(self._send)
+        self._asked.append(asked)
+        return await asked.answer
+
+    def release(self, lease: Lease) -> None:
+        if not lease.held:
+            return
+        if not lease.token:
+            if self._fallback is not None:
+                self._fallback.release(lease)
+            return
+        lease.held = False
+        self._give_back(lease.key, lease.token)
+
+    def closed_ms(self, key: str) -> int:
+        if not self._link.up:
+            return self._fallback.closed_ms(key) if self._fallback is not None else 0
+        closed = self._find_closed(key)
+        return 0 if closed is None else self._left_ms(closed)
+
+    async def close(self) -> None:
+        """Give back what is held no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._send()
+        await asyncio.gather(*self._under_way)
+
+    def _without_redis(self, demand: Demand) -> Lease | Exceeded:
+        if self._fallback is None:
+            raise UnavailableError(retry_after=1)
+        return self._fallback.take(demand)
+
+    def _known(self, demand: Demand) -> Exceeded | None:
+        for bucket in demand.buckets:
+            closed = self._find_closed(bucket.key)
+            if closed is not None:
+                return Exceeded(closed.name, closed.rate, self._left_ms(closed))
+        return None
+
+    def _find_closed(self, key: str) -> _Closed | None:
+        closed = self._closed.get(key)
+        if closed is not None and closed.until <= self._clock.monotonic():
+            del self._closed[key]
+            return None
+        return closed
+
+    def _left_ms(self, closed: _Closed) -> int:
+        return max(1, math.ceil((closed.at_latest - self._clock.monotonic()) * 1000))
+
+    def _give_back(self, key: str, token: str) -> None:
+        self._given_back.append((key, token))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(GIVE_BACK_S, self._send_returns)
+
+    def _send_returns(self) -> None:
+        self._timer = None
+        if self._given_back and self._link.up:
+            self._send()
+
+    def _send(self) -> None:
+        """Ask for all that wait, and give back what lies here, in as few questions as may be."""
+        loop = asyncio.get_running_loop()
+        asked, self._asked = self._asked, []
+        for start in range(0, max(len(asked), len(self._given_back)), MAX_TOGETHER):
+            returned = [self._given_back.popleft() for _ in range(min(MAX_TOGETHER, len(self._given_back)))]
+            task = loop.create_task(self._ask(asked[start : start + MAX_TOGETHER], returned))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _ask(self, asked: Sequence[_Asked], returned: Sequence[tuple[str, str]]) -> None:
+        keys, args = _written(asked, returned)
+        began = self._clock.monotonic()
+        try:
+            found = await self._link.run(_RESERVE, keys, args)
+        except UnavailableError as error:
+            self._given_back.extend(returned)
+            self._answer_without_redis(asked, error)
+            return
+        for number, one in enumerate(asked):
+            self._answer(one, found[2 * number], found[2 * number + 1], began)
+
+    def _answer_without_redis(self, asked: Sequence[_Asked], error: UnavailableError) -> None:
+        for one in asked:
+            if one.demand.slots is not None:  # Redis may have granted it all the same
+                self._given_back.append((_places(one.demand.slots), one.token))
+            if one.answer.cancelled():
+                continue
+            if self._fallback is None:
+                one.answer.set_exception(error)
+            else:
+                one.answer.set_result(self._fallback.take(one.demand))
+
+    def _answer(self, one: _Asked, closed: int, wait_us: int, began: float) -> None:
+        result: Lease | Exceeded
+        if closed == 0:
+            result = self._lease(one)
+        elif closed == _NO_PLACE:
+            result = Exceeded(CONCURRENT, None, CONCURRENT_RETRY_MS)
+        else:
+            result = self._remember(one.demand.buckets[closed - 1], wait_us, began)
+        if not one.answer.cancelled():
+            one.answer.set_result(result)
+        elif isinstance(result, Lease):
+            self.release(result)
+
+    def _lease(self, one: _Asked) -> Lease:
+        slots = one.demand.slots
+        return Lease() if slots is None else Lease(_places(slots), one.token)
+
+    def _remember(self, bucket: Bucket, wait_us: int, began: float) -> Exceeded:
+        wait = wait_us / 1_000_000
+        self._closed[bucket.key] = _Closed(
+            began + wait, self._clock.monotonic() + wait, bucket.name, bucket.rate
+        )
+        if len(self._closed) > MAX_BUCKETS:
+            self._closed.popitem(last=False)
+        return Exceeded(bucket.name, bucket.rate, whole_ms(wait_us * _NS_PER_US))
+
+    def _changed(self, up: bool) -> None:  # noqa: FBT001  # as `on_change` calls
+        """A Redis that comes back may have forgotten."""
+        self._closed.clear()
+        if up:
+            self._send_returns()
+
+
+def _places(slots: Slots) -> str:
+    return f"{PREFIX}places:{slots.key}"
+
+
+def _written(
+    asked: Sequence[_Asked], returned: Sequence[tuple[str, str]]
+) -> tuple[list[str], list[Argument]]:
+    """Keys and arguments, in the order in which the script takes them."""
+    keys = [key for key, _ in returned]
+    args: list[Argument] = [len(returned), *(token for _, token in returned), len(asked)]
+    for demand, token, _ in asked:
+        slots = demand.slots
+        args += (len(demand.buckets), 0 if slots is None else slots.limit, token)
+        for bucket in demand.buckets:
+            keys.append(f"{PREFIX}bucket:{bucket.key}")
+            args += (bucket.rate.interval_ns, bucket.rate.depth_ns)
+        if slots is not None:
+            keys.append(_places(slots))
+    return keys, args
