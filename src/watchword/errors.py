@@ -7,7 +7,7 @@ Subclass by what the caller can do about it; carry data, not sentences.
 
 import enum
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class ErrorCode(enum.StrEnum):
@@ -150,6 +150,10 @@ class Quota:
     name: str
     limit: int
     window_s: int
+
+
+BANNED: Final = "banned"
+"""The reason of whoever is turned away for a time."""
 
 
 class TooManyError(WatchwordError):

@@ -34,6 +34,7 @@ def test_every_error_class_has_a_reply():
         error = kind.__new__(kind)
         Exception.__init__(error)
         error.retry_after = 3  # type: ignore[attr-defined]  # some have it
+        error.quota = None  # type: ignore[attr-defined]  # one has it
         assert problem_reply(error, REQUEST).status == KINDS[kind.code].status
 
 

@@ -29,7 +29,14 @@ from tests.edges.harness import (
 )
 
 from watchword.core.secret import Secret
-from watchword.errors import InvalidConfigError, Quota, TooManyError, UnavailableError, WatchwordError
+from watchword.errors import (
+    InvalidConfigError,
+    Quota,
+    RefusedError,
+    TooManyError,
+    UnavailableError,
+    WatchwordError,
+)
 from watchword.server.http import Reply, Request, Route, protocol
 from watchword.server.http.admission import Admission
 from watchword.server.http.sockets import bind
@@ -193,6 +200,57 @@ def test_the_gate_sees_every_request_before_its_body_is_read():
         ("check", None),
         ("failed: too_many", None),
     ]
+
+
+def test_whatever_is_refused_before_it_was_counted_is_counted_as_nobodys():
+    gate = Watched()
+    with running_server(gate=gate) as server:
+        assert server.request("GET", "/nowhere").status == 404
+        assert server.request("GET", "/api/me").status == 401
+        assert server.request("GET", "/api/nowhere").status == 401
+        assert server.request("GET", "/api/told", headers=[("Host", "elsewhere.example")]).status == 421
+    told = [
+        (None, "not_found"),
+        ("/api/me", "unauthenticated"),
+        (None, "unauthenticated"),
+        ("/api/told", "misdirected"),
+    ]
+    assert gate.asked == [
+        each
+        for path, code in told
+        for each in (
+            ("check", path),
+            ("reserve for nobody", path),
+            ("leave", "lease"),
+            (f"failed: {code}", path),
+        )
+    ]
+
+
+@pytest.mark.parametrize("fronts", [0, 1])
+def test_the_connection_of_a_banned_caller_ends_with_its_answer(fronts: int):
+    banned, held = TooManyError(9, reason="banned"), TooManyError(9, reason="rate_read")
+    with running_server(gate=Watched(banned), fronts=fronts) as server:
+        server.await_fronts(fronts)
+        connection = server.connect()
+        connection.send(server.encode("GET", "/api/told"))
+        answer = connection.read()
+        assert (answer.status, answer.headers["connection"]) == (429, "close")
+        assert connection.is_closed()
+    with running_server(gate=Watched(held), fronts=fronts) as server:
+        server.await_fronts(fronts)
+        assert "connection" not in server.request("GET", "/api/told").headers
+
+
+def test_an_answer_that_tells_an_error_in_its_own_words_counts_as_that_error(events: io.StringIO):
+    async def shows(_request: Request) -> Reply:
+        return Reply(403, b"no", error=RefusedError("wrong_secret"))
+
+    gate = Watched()
+    with running_server(gate=gate, routes=[Route("GET", "/form", shows)]) as server:
+        assert server.request("GET", "/form").status == 403
+    assert gate.asked[-1] == ("failed: refused", "/form")
+    assert '"reason":"wrong_secret"' in events.getvalue().replace(" ", "")
 
 
 def test_a_request_that_is_let_in_holds_its_lease_until_it_is_answered():

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from watchword.core.clock import Instant
-from watchword.core.ids import RequestId
+from watchword.core.ids import DeviceId, RequestId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +20,5 @@ class RequestContext:
     """False where `address` is that of a proxy of ours, which did not tell whom it speaks for."""
     user_agent: str
     """At most 200 printable characters."""
+    proven_device: DeviceId | None = None
+    """The device that had to prove itself to be let in: nothing may be tried here but to sign in as that device."""

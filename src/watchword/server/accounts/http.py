@@ -26,4 +26,14 @@ def account_routes(registration: RegistrationService) -> list[Route]:
         answer = await registration.register(request.body, request.context)
         return Reply.json(answer, status=201)
 
-    return [Route("POST", "/api/register", register, body=SealedRequest, costly=True, about=_REGISTER)]
+    return [
+        Route(
+            "POST",
+            "/api/register",
+            register,
+            body=SealedRequest,
+            costly=True,
+            about=_REGISTER,
+            limit="register",
+        )
+    ]

@@ -30,4 +30,6 @@ def enrolment_routes(service: EnrolmentService, cookies: BrowserCookies) -> list
         headers = cookies.headers_for(granted, request.context.now)
         return Reply.json(granted.answer, status=201, headers=headers)
 
-    return [Route("POST", "/api/devices", enrol, body=SealedRequest, costly=True, about=_ENROL)]
+    return [
+        Route("POST", "/api/devices", enrol, body=SealedRequest, costly=True, about=_ENROL, limit="sign_in")
+    ]

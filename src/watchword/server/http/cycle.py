@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from watchword.server.http.wire import CLOSE_LINE
+
 _UNSAFE: Final = re.compile(rb"[\r\n\0]")
 _BODILESS: Final = frozenset({204, 304})
 
@@ -15,7 +17,9 @@ class Cycle(RequestResponseCycle):
     _start: Any = None
 
     def respond(self, status: int, lines: bytes, body: bytes) -> None:
-        """Write an answer: its own header lines, which do not state a date or the connection's fate, and its body.
+        """Write an answer: its own header lines, which do not state a date, and its body.
+
+        The connection's fate is decided here; `CLOSE_LINE` at the end of the lines asks for its end.
 
         Does not wait for a slow reader: the connection takes no further request until this one is through.
         """
@@ -24,8 +28,10 @@ class Cycle(RequestResponseCycle):
         if self.more_body:
             # The caller has not finished its body, and we shall not read it: what follows is no request.
             self.keep_alive = False
+        if lines.endswith(CLOSE_LINE):
+            self.keep_alive, lines = False, lines[: -len(CLOSE_LINE)]
         shared = b"".join([b"%b: %b\r\n" % header for header in self.default_headers])
-        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        end = b"\r\n" if self.keep_alive else CLOSE_LINE + b"\r\n"
         if self.scope["method"] == "HEAD" or status in _BODILESS:
             body = b""
         self.transport.write(b"".join((STATUS_LINE[status], shared, lines, end, body)))

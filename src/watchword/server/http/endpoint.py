@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -20,6 +20,8 @@ MAX_BODY: Final = 65_536
 METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _PATH: Final = re.compile(r"/|(?:/(?:[A-Za-z0-9._~-]+|\{[a-z_]+\}))+")
 _MAX_REASON: Final = 200
+Limit = Literal["read", "sign_in", "register", "account", "other", "free"]
+"""The limit that a request counts against; `free` is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,9 @@ class Request:
     """
 
     context: RequestContext
+    method: str = "GET"
+    raw_path: bytes = field(default=b"", repr=False)
+    """As it came, without query; nobody has looked whether it is one of ours."""
     headers: Headers
     authorization: str | None = field(default=None, repr=False)
     body: Any = field(default=None, repr=False)
@@ -52,6 +57,9 @@ class Route:
     each at most once; without any, a query string is refused. A `costly` handler waits its turn in `Admission`.
     `about` is what its documentation is made of; every route of the API has it.
 
+    `limit` is what a request counts against where that does not follow from the rest (`server/door/classes`). With
+    `for_devices` a device of the account may prove itself in a header, before anything else is looked at.
+
     A `page` is for people: identity comes from the cookie, errors are pages, and a parameter of the query that it does
     not declare is not there. `form` is a msgspec struct of text fields, for a body that a page's form posts.
     """
@@ -68,6 +76,8 @@ class Route:
     about: About | None = None
     page: bool = False
     form: type[msgspec.Struct] | None = None
+    limit: Limit | None = None
+    for_devices: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in METHODS or not _PATH.fullmatch(self.path):

@@ -5,6 +5,7 @@ The door itself (limits, bans, who passes them) is a capability of its own; the 
 
 from typing import Any, Final, Protocol
 
+from watchword.core.ids import DeviceId
 from watchword.errors import WatchwordError
 from watchword.server.http.endpoint import Request, Route
 
@@ -15,8 +16,11 @@ Lease = Any
 class Gate(Protocol):
     """Asked in this order: `check`, `reserve`, and at the end `leave`; `failed` for whatever became an error."""
 
-    async def check(self, request: Request, route: Route | None) -> None:
-        """Before the identity is known. `route` is None where nothing lies. Raises `TooManyError`."""
+    async def check(self, request: Request, route: Route | None) -> DeviceId | None:
+        """Before the identity is known. `route` is None where nothing lies. Raises `TooManyError`.
+
+        The device that the caller had to prove to be let in; None for all who are let in without.
+        """
         ...
 
     async def reserve(self, request: Request, route: Route | None, account: str) -> Lease:
@@ -35,8 +39,9 @@ class Gate(Protocol):
 class _Open:
     """Lets everybody in: for applications without a door, such as those of tests."""
 
-    async def check(self, request: Request, route: Route | None) -> None:
+    async def check(self, request: Request, route: Route | None) -> DeviceId | None:
         del request, route
+        return None
 
     async def reserve(self, request: Request, route: Route | None, account: str) -> Lease:
         del request, route, account

@@ -53,8 +53,8 @@ def health_routes(ready: Ready) -> list[Route]:
         return Reply.json(IsReady(status="ready"))
 
     return [
-        Route("GET", "/health/live", live, about=_LIVE),
-        Route("GET", "/health/ready", is_ready, about=_READY),
+        Route("GET", "/health/live", live, about=_LIVE, limit="free"),
+        Route("GET", "/health/ready", is_ready, about=_READY, limit="free"),
     ]
 
 

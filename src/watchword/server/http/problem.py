@@ -75,7 +75,9 @@ def internal_reply(request_id: RequestId) -> Reply:
 
 
 def retry_headers(error: WatchwordError) -> Mapping[str, str]:
-    """When to try again, for an error that passes."""
+    """When to try again, for an error that passes, and which quota is used up, if that is what it is."""
+    if isinstance(error, TooManyError) and error.quota is not None:
+        return {"retry-after": str(error.retry_after), **_quota_headers(error.quota, error.retry_after)}
     if isinstance(error, OverloadedError | UnavailableError | TooManyError):
         return {"retry-after": str(error.retry_after)}
     return {}
@@ -84,8 +86,6 @@ def retry_headers(error: WatchwordError) -> Mapping[str, str]:
 def _extra(error: WatchwordError) -> Mapping[str, str]:
     if error.code is ErrorCode.UNAUTHENTICATED:
         return {"www-authenticate": _CHALLENGE}
-    if isinstance(error, TooManyError) and error.quota is not None:
-        return {**retry_headers(error), **_quota_headers(error.quota, error.retry_after)}
     return retry_headers(error)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from watchword.errors import WatchwordError
 from watchword.server.http.page_headers import DOCUMENT_HEADERS, PAGE_HEADERS
 
 JSON_TYPE: Final = "application/json"
@@ -24,6 +25,10 @@ class Reply:
     status: int
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    error: WatchwordError | None = field(default=None, repr=False)
+    """What this answer tells in words of its own: it counts, and is logged, as if it had been raised."""
+    parting: bool = False
+    """The connection ends with this answer."""
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for a header that would split the answer."""

@@ -30,6 +30,10 @@ RESPOND: Final = "watchword.respond"
 """Our own connection's ASGI extension: takes (status, header lines, body) at once, which saves two messages."""
 
 
+CLOSE_LINE: Final = b"connection: close\r\n"
+"""As the last of an answer's lines: the connection ends with it."""
+
+
 def header_lines(headers: Mapping[str, str]) -> bytes:
     """Headers as they go over the wire."""
     return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("ascii")
@@ -72,13 +76,16 @@ async def send_reply(
             if reply.headers is JSON_HEADERS
             else header_lines({**DEFAULT_HEADERS, **reply.headers})
         )
-        respond(reply.status, lines + f"{own}x-request-id: {request_id}\r\n".encode("ascii"), reply.body)
+        lines += f"{own}x-request-id: {request_id}\r\n".encode("ascii")
+        respond(reply.status, lines + CLOSE_LINE if reply.parting else lines, reply.body)
         return
     headers = {**DEFAULT_HEADERS, **reply.headers, "x-request-id": request_id}
     if transport_security:
         headers.update((TRANSPORT_SECURITY,))
     if reply.status not in _BODILESS:
         headers["content-length"] = str(len(reply.body))
+    if reply.parting:
+        headers["connection"] = "close"
     raw = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": raw})
     await send({"type": "http.response.body", "body": reply.body})

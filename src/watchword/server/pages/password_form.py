@@ -3,6 +3,7 @@
 Where it is not allowed there is no such route: the answer comes before the body is read.
 """
 
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -45,12 +46,23 @@ def password_form_routes(stand_in: StandIn, cookies: BrowserCookies, maker: Page
                 request.context,
                 instead_of=await _session_of(cookies, request),
             )
-        except RefusedError:
-            return _refused(maker, request, form.identifier, return_path)
+        except RefusedError as error:
+            return replace(_refused(maker, request, form.identifier, return_path), error=error)
         headers = cookies.headers_for(granted, request.context.now)
         return Reply.see_other(return_path, headers=headers)
 
-    return [Route("POST", LOGIN_PATH, sign_in, page=True, form=SignInForm, max_body=_MAX_FORM, costly=True)]
+    return [
+        Route(
+            "POST",
+            LOGIN_PATH,
+            sign_in,
+            page=True,
+            form=SignInForm,
+            max_body=_MAX_FORM,
+            costly=True,
+            limit="sign_in",
+        )
+    ]
 
 
 async def _session_of(cookies: BrowserCookies, request: Request) -> SessionId | None:

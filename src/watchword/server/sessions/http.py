@@ -30,7 +30,7 @@ from watchword.protocol.wire import Message
 from watchword.server.accounts.password_change import PasswordChangeService
 from watchword.server.devices.store import DeviceStore
 from watchword.server.http.about import About, Answer, Sealed
-from watchword.server.http.endpoint import Request, Route
+from watchword.server.http.endpoint import Handler, Request, Route
 from watchword.server.http.reply import Reply
 from watchword.server.sessions.begin import BeginService
 from watchword.server.sessions.cookie import BrowserCookies
@@ -107,10 +107,19 @@ def login_routes(begin: BeginService, login: LoginService, cookies: BrowserCooki
         granted = await login.log_in(request.body, request.context)
         return Reply.json(granted.answer, headers=cookies.headers_for(granted, request.context.now))
 
-    return [
-        Route("POST", "/api/login/begin", begin_login, body=SealedRequest, costly=True, about=_BEGIN),
-        Route("POST", "/api/login", log_in, body=SealedRequest, costly=True, about=_LOGIN),
-    ]
+    def way_in(path: str, handler: Handler, about: About) -> Route:
+        return Route(
+            "POST",
+            path,
+            handler,
+            body=SealedRequest,
+            costly=True,
+            about=about,
+            limit="sign_in",
+            for_devices=True,
+        )
+
+    return [way_in("/api/login/begin", begin_login, _BEGIN), way_in("/api/login", log_in, _LOGIN)]
 
 
 def session_routes(
