@@ -232,11 +232,8 @@ def test_the_connection_of_a_banned_caller_ends_with_its_answer(fronts: int):
     banned, held = TooManyError(9, reason="banned"), TooManyError(9, reason="rate_read")
     with running_server(gate=Watched(banned), fronts=fronts) as server:
         server.await_fronts(fronts)
-        connection = server.connect()
-        connection.send(server.encode("GET", "/api/told"))
-        answer = connection.read()
-        assert (answer.status, answer.headers["connection"]) == (429, "close")
-        assert connection.is_closed()
+        answer = server.request("GET", "/api/told")
+        assert (answer.status, answer.headers["connection"], answer.closed) == (429, "close", True)
     with running_server(gate=Watched(held), fronts=fronts) as server:
         server.await_fronts(fronts)
         assert "connection" not in server.request("GET", "/api/told").headers

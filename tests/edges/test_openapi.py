@@ -141,6 +141,7 @@ def test_what_the_edge_answers_follows_from_the_form_of_the_route(change, codes)
         ErrorCode.MALFORMED,
         ErrorCode.UNSUPPORTED_MEDIA,
         ErrorCode.MISDIRECTED,
+        ErrorCode.TOO_MANY,
         ErrorCode.INTERNAL,
     }
     assert errors_of(dataclasses.replace(plain, **change)) == everywhere | codes
