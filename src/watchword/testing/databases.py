@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -28,6 +29,9 @@ from watchword.core.entropy import SystemEntropy
 from watchword.server.db.open import open_database
 from watchword.server.db.unit import AuditedDatabase, AuditSink
 
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # each server makes a folder of its own there, as `mkdtemp` does
+_ROOM: Final = 2 << 30
+"""Bytes that must be free there: several processes of tests have a server each, of 300 MB at most."""
 _TEMPLATE: Final = "watchword_template"
 _START_SECONDS: Final = 60
 _POLL_SECONDS: Final = 0.02
@@ -37,6 +41,8 @@ _SETTINGS: Final = {
     "shared_buffers": "16MB",
     "autovacuum": "off",
     "max_wal_senders": "0",
+    "max_wal_size": "128MB",
+    "min_wal_size": "32MB",
     "wal_level": "minimal",
 }
 
@@ -63,11 +69,29 @@ def _reachable(path: Path) -> bool:
     return all(parent.stat().st_mode & 0o001 for parent in (path, *path.parents))
 
 
+def _make_folder(owner: str | None, within: Path | None = None) -> Path:
+    """A new one; a short name, since a socket's path has 107 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="wwpg", dir=within))
+    if owner is not None:
+        found = pwd.getpwnam(owner)
+        os.chown(folder, found.pw_uid, found.pw_gid)
+    return folder
+
+
+def _has_room(place: Path) -> bool:
+    return os.access(place, os.W_OK) and shutil.disk_usage(place).free >= _ROOM
+
+
 @dataclass(slots=True)
 class PostgresServer:
-    """One running PostgreSQL in a directory of its own, reached by a Unix socket there."""
+    """One running PostgreSQL in a directory of its own, reached by a Unix socket there.
+
+    Its data is in memory where there is room: a disk takes longer to sync and forget hundreds of databases than the
+    tests take. What survives a killed process is the same.
+    """
 
     directory: Path
+    memory: Path | None
     user: str | None
     programs: Path
     process: subprocess.Popen[bytes] | None = None
@@ -77,16 +101,13 @@ class PostgresServer:
     @classmethod
     def create(cls) -> "PostgresServer":
         """Initialise a cluster in a new directory; PostgreSQL refuses to run as root, so root lends it a user."""
-        directory = Path(tempfile.mkdtemp(prefix="wwpg"))  # short: a socket's path has 107 bytes
-        programs = _programs()
-        user = None
-        if os.geteuid() == 0:
-            user = "nobody"
-            os.chown(directory, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-            if not _reachable(programs):
-                shutil.copytree(programs.parent, directory / "install")
-                programs = directory / "install" / "bin"
-        server = cls(directory, user, programs)
+        user = "nobody" if os.geteuid() == 0 else None
+        directory, programs = _make_folder(user), _programs()
+        memory = _make_folder(user, _MEMORY) if _has_room(_MEMORY) else None
+        if user is not None and not _reachable(programs):
+            shutil.copytree(programs.parent, directory / "install")
+            programs = directory / "install" / "bin"
+        server = cls(directory, memory, user, programs)
         server.run(
             "initdb", "-A", "trust", "-U", "postgres", "-E", "utf8", "--no-sync", "-D", str(server.data)
         )
@@ -94,7 +115,7 @@ class PostgresServer:
 
     @property
     def data(self) -> Path:
-        return self.directory / "data"
+        return (self.memory or self.directory) / "data"
 
     def run(self, program: str, *arguments: str) -> None:
         """Run a program of PostgreSQL to its end."""
@@ -139,6 +160,8 @@ class PostgresServer:
     def remove(self) -> None:
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.directory)
+        if self.memory is not None:
+            shutil.rmtree(self.memory)
 
     def url(self, name: str) -> str:
         return f"postgresql://postgres@/{name}?host={self.directory}"
@@ -158,6 +181,12 @@ class PostgresServer:
         name = f"test{next(self.names)}"
         _finish(self._execute(f"create database {name} template {_TEMPLATE}"))  # sql: names of ours
         return self.url(name)
+
+    def forget(self, url: str) -> None:
+        """Give back the memory of a database that `new` made. On a disk it stays: dropping it would sync all others."""
+        if self.memory is not None:
+            name = urlsplit(url).path.removeprefix("/")
+            _finish(self._execute(f"drop database {name} with (force)"))  # sql: a name of ours
 
     async def _execute(self, statement: str) -> None:
         """Over a connection, as the program `createdb` does it: a process less to start for each test."""
@@ -191,9 +220,11 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> str:
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """A new migrated PostgreSQL database."""
-    return postgres_server.new()
+    url = postgres_server.new()
+    yield url
+    postgres_server.forget(url)
 
 
 @pytest.fixture
