@@ -9,7 +9,7 @@ from tools.reference.markdown import code, page, table
 from watchword.core.clock import Instant
 from watchword.server.audit.checkpointer import CheckpointHealth
 from watchword.server.http.admission import Admission, HashPool
-from watchword.server.measures import ConnectionMeasures, DatabaseMeasures, RequestMeasures
+from watchword.server.measures import ConnectionMeasures, DatabaseMeasures, LimitMeasures, RequestMeasures
 from watchword.server.metrics import families
 from watchword.server.metrics.population import Counted
 
@@ -21,6 +21,7 @@ in the code.
 _SECTIONS = {
     "requests": "Requests",
     "connections": "Connections",
+    "limits": "Limits",
     "costly": "Costly work",
     "database": "Database",
     "outcomes": "What people do",
@@ -37,6 +38,7 @@ def described() -> dict[str, list[Metric]]:
     made: dict[str, Iterable[Metric]] = {
         "requests": families.requests(RequestMeasures()),
         "connections": families.connections(ConnectionMeasures()),
+        "limits": families.limits(LimitMeasures()),
         "costly": families.costly(Admission(), HashPool(cores=1)),
         "database": families.database(nothing),
         "outcomes": families.outcomes(nothing),

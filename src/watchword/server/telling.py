@@ -6,7 +6,7 @@ from watchword.server.assembly import Services
 from watchword.server.core import Core
 from watchword.server.health import Health
 from watchword.server.http.admission import Admission
-from watchword.server.measures import ConnectionMeasures, RequestMeasures
+from watchword.server.measures import ConnectionMeasures, LimitMeasures, RequestMeasures
 from watchword.server.metrics.population import Population
 from watchword.server.metrics.reader import MetricsReader
 from watchword.server.metrics.sources import Sources
@@ -18,11 +18,13 @@ class Telling:
     def __init__(self, core: Core, services: Services, admission: Admission) -> None:
         self.requests = RequestMeasures()
         self.connections = ConnectionMeasures()
+        self.limits = LimitMeasures()
         self.health = Health(database=core.database, measures=core.measures, checkpointer=core.checkpointer)
         self.reader = MetricsReader(
             Sources(
                 requests=self.requests,
                 connections=self.connections,
+                limits=self.limits,
                 admission=admission,
                 hashes=services.pool,
                 database=core.measures,

@@ -207,7 +207,8 @@ def _check_together(settings: Mapping[str, Setting], sources: _Sources) -> Itera
     yield from _check_secret_in_file(settings.get("database"), sources.file)
     yield from _check_secret_in_file(settings.get("redis"), sources.file)
     yield from _check_data(settings.get("data"))
-    yield from _check_driver(settings.get("database"))
+    yield from _check_driver(settings.get("database"), "asyncpg", "PostgreSQL", extra="postgres")
+    yield from _check_driver(settings.get("redis"), "redis", "Redis", extra="redis")
     if ROOT_KEY_VARIABLE in sources.environ:
         yield from _check_root_key(sources.environ[ROOT_KEY_VARIABLE])
     elif "data" in settings and "root_key_file" in settings:
@@ -233,10 +234,10 @@ def _check_data(data: Setting | None) -> Iterator[ConfigProblem]:
         yield ConfigProblem(key=data.field.key, place=data.place, detail=error.detail)
 
 
-def _check_driver(database: Setting | None) -> Iterator[ConfigProblem]:
-    if database is not None and database.value is not None and find_spec("asyncpg") is None:
-        detail = "PostgreSQL needs asyncpg, which is not installed: pip install “watchword[postgres]”"
-        yield ConfigProblem(key=database.field.key, place=database.place, detail=detail)
+def _check_driver(url: Setting | None, module: str, what: str, *, extra: str) -> Iterator[ConfigProblem]:
+    if url is not None and url.value is not None and find_spec(module) is None:
+        detail = f"{what} needs {module}, which is not installed: pip install “watchword[{extra}]”"
+        yield ConfigProblem(key=url.field.key, place=url.place, detail=detail)
 
 
 def _check_root_key(text: str) -> Iterator[ConfigProblem]:

@@ -15,6 +15,7 @@ from watchword.server.config.model import HTTPS_PORT, DatabaseURL, Listen, Redis
 from watchword.server.http.proxies import UNIX
 from watchword.server.http.sockets import UNIX_SCHEME
 from watchword.server.limits.model import Rate
+from watchword.server.redis.url import OPTIONS, has_unknown_options
 from watchword.server.unix_socket import MAX_PATH
 
 Parser = Callable[[Any], Any]
@@ -263,6 +264,8 @@ def parse_redis(value: Any) -> RedisURL:
         raise MalformedError("is not a redis://host:6379, rediss://host:6379 (TLS) or unix:///path URL")
     if _PLACEHOLDER.search(text):
         raise MalformedError("holds a placeholder where a secret should stand; nothing is filled in here")
+    if has_unknown_options(text):
+        raise MalformedError(f"has other options than {', '.join(sorted(OPTIONS))}")
     return RedisURL(Secret.from_text(text))
 
 

@@ -19,6 +19,7 @@ from watchword.server.config.tls_files import tls_file_warnings
 from watchword.server.db.postgres_url import SAFE_MODE, far_hosts, ssl_mode
 from watchword.server.http.tls import make_tls_context
 from watchword.server.http.tls_groups import Group, speaks
+from watchword.server.redis.url import weakness
 
 _OTHER_VARIABLES: Final = frozenset(
     {
@@ -45,6 +46,7 @@ def find_warnings(config: Config, environ: Mapping[str, str], *, now: Instant) -
         *_transport(config),
         *_metrics(config),
         *_database(config, environ),
+        *_redis(config),
         *_root_key(environ),
         *_variables(environ),
     )
@@ -121,6 +123,15 @@ def _database(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
     else:
         yield (
             f"{where} with sslmode={mode}: whoever stands between reads and changes everything there; use {SAFE_MODE}"
+        )
+
+
+def _redis(config: Config) -> Iterator[str]:
+    weak = "" if config.redis is None else weakness(config.redis.reveal())
+    if weak:
+        yield (
+            f"redis is reached over the network {weak}: whoever stands between makes limits, bans and used short keys"
+            " forgotten"
         )
 
 

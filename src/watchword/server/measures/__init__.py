@@ -7,7 +7,15 @@ own code (routes, enums, lists below), never from what a caller sends, so a tabl
 from watchword.server.measures.connections import ConnectionMeasures
 from watchword.server.measures.database import DatabaseMeasures
 from watchword.server.measures.histogram import Histogram
+from watchword.server.measures.limits import LimitMeasures
 from watchword.server.measures.outcomes import Outcomes
 from watchword.server.measures.requests import RequestMeasures
 
-__all__ = ["ConnectionMeasures", "DatabaseMeasures", "Histogram", "Outcomes", "RequestMeasures"]
+__all__ = [
+    "ConnectionMeasures",
+    "DatabaseMeasures",
+    "Histogram",
+    "LimitMeasures",
+    "Outcomes",
+    "RequestMeasures",
+]

@@ -57,6 +57,7 @@ class _Families(Collector):
         yield from families.server(ready=self.ready)
         yield from families.requests(found.requests)
         yield from families.connections(found.connections)
+        yield from families.limits(found.limits)
         yield from families.costly(found.admission, found.hashes)
         yield from families.outcomes(found.database)
         yield from families.database(found.database)

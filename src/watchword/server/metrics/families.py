@@ -19,7 +19,13 @@ from watchword.server.audit.checkpointer import CheckpointHealth
 from watchword.server.audit.model import AuditTag
 from watchword.server.http.admission import Admission, HashPool
 from watchword.server.keys.model import KeyStatus
-from watchword.server.measures import ConnectionMeasures, DatabaseMeasures, Histogram, RequestMeasures
+from watchword.server.measures import (
+    ConnectionMeasures,
+    DatabaseMeasures,
+    Histogram,
+    LimitMeasures,
+    RequestMeasures,
+)
 from watchword.server.measures.requests import STATUS_CLASSES
 from watchword.server.metrics.population import Counted
 
@@ -89,6 +95,17 @@ def connections(measures: ConnectionMeasures) -> Iterator[Metric]:
     for status in (400, 408, 414, 431):
         refused.add_metric((str(status),), measures.refused.get(status, 0))
     yield refused
+
+
+def limits(measures: LimitMeasures) -> Iterator[Metric]:
+    yield _gauge(
+        "watchword_limits_buckets", "Buckets of limits in the memory of this process.", measures.buckets
+    )
+    yield _counter(
+        "watchword_limits_dropped",
+        "Buckets that were forgotten for want of room before they were full again.",
+        measures.dropped,
+    )
 
 
 def costly(admission: Admission, hashes: HashPool) -> Iterator[Metric]:

@@ -8,7 +8,7 @@ from watchword.server.audit.checkpointer import Checkpointer
 from watchword.server.audit.entry import ChainHead
 from watchword.server.http.admission import Admission, HashPool
 from watchword.server.keys.model import KeyStatus
-from watchword.server.measures import ConnectionMeasures, DatabaseMeasures, RequestMeasures
+from watchword.server.measures import ConnectionMeasures, DatabaseMeasures, LimitMeasures, RequestMeasures
 from watchword.server.metrics.population import Population
 
 
@@ -18,6 +18,7 @@ class Sources:
 
     requests: RequestMeasures
     connections: ConnectionMeasures
+    limits: LimitMeasures
     admission: Admission
     hashes: HashPool
     database: DatabaseMeasures

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from watchword.core.secret import Secret
 from watchword.errors import InvalidConfigError, UnavailableError
+from watchword.server.redis.url import OPTIONS, has_unknown_options
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
@@ -32,7 +33,7 @@ def pack(arguments: tuple[Argument, ...]) -> bytes:
 def make_connection(url: Secret) -> "AbstractConnection":
     """A connection that connects once and never by itself again: what it was asked must not be asked twice.
 
-    Raises `InvalidConfigError` when the URL has parts that the library does not know; its text is not in the error.
+    Raises `InvalidConfigError` when the URL has options that mean nothing here; no value of it is in the error.
     """
     from redis.asyncio.connection import ConnectionPool  # noqa: PLC0415  # 0.2 s, only where Redis is used
     from redis.asyncio.retry import Retry  # noqa: PLC0415
@@ -48,9 +49,12 @@ def make_connection(url: Secret) -> "AbstractConnection":
         connected = True
         await connection.on_connect()
 
+    text = url.reveal().decode()
+    if has_unknown_options(text):
+        raise InvalidConfigError(f"redis: the URL has other options than {', '.join(sorted(OPTIONS))}")
     try:
         pool = ConnectionPool.from_url(
-            url.reveal().decode(),
+            text,
             protocol=2,
             driver_info=None,
             socket_timeout=None,
@@ -59,7 +63,7 @@ def make_connection(url: Secret) -> "AbstractConnection":
         )
         made: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py: in part
     except (TypeError, ValueError):
-        raise InvalidConfigError("redis: the URL has parts that mean nothing here") from None
+        raise InvalidConfigError("redis: the URL has a value that is none") from None
     return made
 
 

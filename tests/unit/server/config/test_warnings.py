@@ -52,6 +52,14 @@ def test_metrics_beyond_loopback_are_warned_of(tmp_path):
         assert "metrics.listen" not in warnings(tmp_path, **quiet)
 
 
+def test_a_redis_that_others_can_reach_in_between_is_warned_of(tmp_path):
+    shown = warnings(tmp_path, REDIS="redis://:hunter22@redis.example.org/0")
+    assert "redis is reached over the network without TLS" in shown
+    assert "hunter22" not in shown
+    for quiet in ("redis://localhost", "rediss://redis.example.org", "unix:///run/redis.sock"):
+        assert "redis" not in warnings(tmp_path, REDIS=quiet)
+
+
 def test_a_variable_that_means_nothing_is_pointed_at(tmp_path):
     assert "did you mean WATCHWORD_LISTEN?" in warnings(tmp_path, LISTE="127.0.0.1:1")
     assert "means nothing" not in warnings(tmp_path, HOME="x", CA="y", SERVER="z", DEBUG="1")
