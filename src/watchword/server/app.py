@@ -52,10 +52,12 @@ from watchword.server.metrics.listener import host_name, serve_metrics
 from watchword.server.metrics.reader import MetricsReader
 from watchword.server.notify import Notifier
 from watchword.server.operator.service import OperatorService
+from watchword.server.redis.open import check_package as check_redis_package
+from watchword.server.redis.open import open_redis
 from watchword.server.reload import Reloader
 from watchword.server.sessions.identify import account_of
 from watchword.server.telling import Telling
-from watchword.server.traces.tracing import Tracing, check_packages, open_tracing
+from watchword.server.traces.tracing import Tracing, check_packages as check_tracing_packages, open_tracing
 from watchword.server.transport import ServedTLS, bound, own_tls_names, port_of
 
 UPKEEP_EVERY: Final = 60.0
@@ -121,8 +123,7 @@ async def _serve(
     *,
     loaded: Loaded | None = None,
 ) -> None:
-    if config.traces.endpoint is not None:
-        check_packages()  # before anything is made
+    _check_packages(config)
     prepare_data_directory(config.data)
     notifier = Notifier("", clock) if guest else Notifier.find(os.environ, clock)
     around = _Around(
@@ -142,9 +143,20 @@ async def _serve(
             open_core(config, origin=origin, clock=clock, entropy=entropy, tls_names=names)
         )
         remove_file(config.address_file)  # a killed server's; by now the data's lock is ours
-        services = await assemble(core)
+        redis = await stack.enter_async_context(
+            open_redis(config.redis and config.redis.reveal(), clock=clock, entropy=entropy)
+        )
+        services = await assemble(core, redis)
         stack.callback(services.pool.close)
         await _run(core, services, listen, around)
+
+
+def _check_packages(config: Config) -> None:
+    """Before anything is made."""
+    if config.traces.endpoint is not None:
+        check_tracing_packages()
+    if config.redis is not None:
+        check_redis_package()
 
 
 async def _run(core: Core, services: Services, listen: socket.socket, around: _Around) -> None:
@@ -194,7 +206,12 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
         await _note(core, AuditTag.SERVER_STARTED)
         await _look_at_clock(core)
         core.checkpointer.start(fresh=core.fresh)
-        works = (core.checkpointer.run(), _upkeep(core, services), _reloads(core, tls, fronts, around))
+        works = (
+            core.checkpointer.run(),
+            _upkeep(core, services),
+            _reloads(core, tls, fronts, around),
+            *services.works(),
+        )
         await stack.enter_async_context(_background(told.health, *works))
         await serve(
             app,

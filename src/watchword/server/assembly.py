@@ -1,5 +1,6 @@
 """The one place that chooses adapters: from a core to services, and from services to routes."""
 
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 
 from watchword.core.clock import DAY, HOUR, Instant
@@ -16,6 +17,7 @@ from watchword.server.accounts.registration import RecoveryVerifiers, Registrati
 from watchword.server.accounts.sql import SQLAccountStore
 from watchword.server.activity.service import ActivityService
 from watchword.server.activity.sql import SQLActivityStore
+from watchword.server.config.model import WithoutRedis
 from watchword.server.core import Core
 from watchword.server.db.unit import Unit
 from watchword.server.devices.client_keys import ClientKeys
@@ -35,9 +37,11 @@ from watchword.server.pages.http import page_routes
 from watchword.server.pages.making import PageMaker
 from watchword.server.pages.password_form import password_form_routes
 from watchword.server.pages.stand_in import StandIn
+from watchword.server.redis.link import RedisLink
+from watchword.server.redis.uses import Uses
 from watchword.server.sealed import SealedDoor
 from watchword.server.sessions.begin import BeginService
-from watchword.server.sessions.boots import OwnBoot
+from watchword.server.sessions.boots import Boots, NodeBoots, OwnBoot
 from watchword.server.sessions.cookie import BrowserCookies
 from watchword.server.sessions.grants import SessionGranter
 from watchword.server.sessions.http import login_routes, session_routes
@@ -45,6 +49,7 @@ from watchword.server.sessions.identify import Identifier
 from watchword.server.sessions.login import LoginService
 from watchword.server.sessions.model import SESSION_END
 from watchword.server.sessions.service import SessionService
+from watchword.server.sessions.shared_boot import RedisBoot
 from watchword.server.sessions.short_keys import ShortKeys
 from watchword.server.sessions.sql import SQLSessionStore
 from watchword.server.tokens.http import token_routes
@@ -68,10 +73,18 @@ class Services:
     activity: ActivityService
     sessions: SessionService
     pool: HashPool
+    redis: RedisLink | None
+    """None: this process is alone."""
+    _uses: Uses | None
     _core: Core
     _sessions: SQLSessionStore
     _devices: SQLDeviceStore
     _accounts: SQLAccountStore
+
+    def works(self) -> Iterator[Coroutine[None, None, None]]:
+        """What runs beside the requests, for ever."""
+        if self._uses is not None:
+            yield self._uses.keep()
 
     async def tidy(self, now: Instant) -> None:
         """Forget what has ended for good; bounded tables are part of the design."""
@@ -85,8 +98,9 @@ class Services:
 class _Parts:
     """Everything that more than one service needs, made once."""
 
-    def __init__(self, core: Core, pool: HashPool) -> None:
+    def __init__(self, core: Core, pool: HashPool, redis: RedisLink | None) -> None:
         data = core.keys.data
+        self.uses = Uses(redis, clock=core.clock, entropy=core.entropy) if redis else None
         self.accounts = SQLAccountStore(core.database)
         self.devices = SQLDeviceStore(core.database)
         self.session_store = SQLSessionStore(core.database)
@@ -97,7 +111,7 @@ class _Parts:
         self.short_keys = ShortKeys(
             current=lambda: data.current(DataKeyPurpose.SHORT_KEY),
             find=lambda version: data.get(DataKeyPurpose.SHORT_KEY, version),
-            boots=OwnBoot(core.clock, core.entropy),
+            boots=_boots(core, self.uses),
             entropy=core.entropy,
         )
         self.door = SealedDoor(
@@ -129,10 +143,18 @@ class _Parts:
         self.activity = ActivityService(store=SQLActivityStore(core.database))
 
 
-async def assemble(core: Core) -> Services:
-    """Wire the services of `core`. Reads which password schemes are in use."""
+def _boots(core: Core, uses: Uses | None) -> Boots:
+    own = OwnBoot(core.clock, core.entropy)
+    if uses is None:
+        return own
+    local = core.config.limits.without_redis is WithoutRedis.LOCAL
+    return NodeBoots(own, RedisBoot(uses), local=local)
+
+
+async def assemble(core: Core, redis: RedisLink | None = None) -> Services:
+    """Wire the services of `core`, one of several nodes if there is a `redis`. Reads which password schemes are in use."""
     pool = HashPool()
-    parts = _Parts(core, pool)
+    parts = _Parts(core, pool, redis)
     data = core.keys.data
     passwords = PasswordChecker(
         scheme=core.config.passwords.server_hash,
@@ -158,6 +180,8 @@ async def assemble(core: Core) -> Services:
         activity=parts.activity,
         sessions=parts.sessions,
         pool=pool,
+        redis=redis,
+        _uses=parts.uses,
         _core=core,
         _sessions=parts.session_store,
         _devices=parts.devices,
