@@ -57,7 +57,8 @@ from watchword.server.redis.open import open_redis
 from watchword.server.reload import Reloader
 from watchword.server.sessions.identify import account_of
 from watchword.server.telling import Telling
-from watchword.server.traces.tracing import Tracing, check_packages as check_tracing_packages, open_tracing
+from watchword.server.traces.tracing import Tracing, open_tracing
+from watchword.server.traces.tracing import check_packages as check_tracing_packages
 from watchword.server.transport import ServedTLS, bound, own_tls_names, port_of
 
 UPKEEP_EVERY: Final = 60.0

@@ -152,7 +152,7 @@ def _boots(core: Core, uses: Uses | None) -> Boots:
 
 
 async def assemble(core: Core, redis: RedisLink | None = None) -> Services:
-    """Wire the services of `core`, one of several nodes if there is a `redis`. Reads which password schemes are in use."""
+    """Wire the services of `core`; with `redis` it is one of several nodes. Reads which password schemes are in use."""
     pool = HashPool()
     parts = _Parts(core, pool, redis)
     data = core.keys.data

@@ -1,14 +1,14 @@
 """What was used once, remembered in Redis for all nodes; and one uninterrupted memory of that, known by its id.
 
-A mark in Redis says that a key was used. A mark can be lost: Redis restarts, perhaps with an older snapshot, is flushed,
-evicts keys, or has its clock set forward, at which it drops what has a time to live. So that no lost mark makes a used
-key good again, one record stands for the memory as a whole, and is lost with the marks:
+A mark in Redis says that a key was used. A mark can be lost: Redis restarts, perhaps with an older snapshot, is
+flushed, evicts keys, or has its clock set forward, at which it drops what has a time to live. So that no lost mark
+makes a used key good again, one record stands for the memory as a whole, and is lost with the marks:
 
     lost with                  because
     restart, older snapshot    its name holds the link's boot id, which belongs to one run of Redis
     flush                      it is a key like any other
     eviction                   it holds how many keys were evicted before
-    clock set forward          it lives shorter than a mark: a mark outlives its key by more than the record's whole life
+    clock set forward          a mark outlives its key by more than the record's whole life
     clock set back             it holds the latest time that was seen: what had expired would be fresh again
 
 Whoever finds it lost begins a new memory under a new id, and everything that is older is refused by everybody.
