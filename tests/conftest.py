@@ -37,6 +37,12 @@ def patient_middleware() -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that no worker is left with it at the end; else the order stays random."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 pytest_plugins = ["tests.kits.report", "watchword.testing.pytest"]
 
 __all__ = [

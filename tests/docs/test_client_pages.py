@@ -28,7 +28,6 @@ def test_an_app_is_tested_as_its_guide_says(tmp_path: Path) -> None:
     assert len(done.commands) == 2
 
 
-@pytest.mark.slow
 def test_a_script_calls_an_app_as_its_guide_says(server: RunningServer, tmp_path: Path) -> None:
     room = tmp_path / "notes"
     room.mkdir()

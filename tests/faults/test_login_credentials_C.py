@@ -187,6 +187,7 @@ async def members_by_scheme(data: Path, schemes: list[ServerHash]) -> list[Membe
 
 
 @pytest.mark.parametrize("schemes", SCHEMES, ids=lambda each: " then ".join(one.value for one in each))
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 async def test_fault_C7_rows_of_an_old_scheme_cost_what_unknown_names_cost(
     tmp_path: Path, schemes: list[ServerHash]

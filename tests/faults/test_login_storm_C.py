@@ -111,6 +111,7 @@ def one_storm(server: RunningServer, first: Caller, secret: str) -> Storm:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_fault_C14_five_hundred_logins_at_once_are_shed_and_health_answers(tmp_path: Path) -> None:
     """The slowest answer of health counts, in the calmest of some storms: clients and other work share the cores.

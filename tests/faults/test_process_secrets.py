@@ -281,6 +281,7 @@ def commands_show_a_secret_only_where_it_is_what_was_asked_for(used: Used) -> No
         assert used.canaries.hits(done.out.encode(), but=shown) == []
 
 
+@pytest.mark.slow
 def test_fault_N1_what_is_secret_is_written_down_nowhere(tmp_path: Path) -> None:
     used = use_everything(tmp_path)
     for check in (

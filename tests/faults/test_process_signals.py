@@ -163,6 +163,7 @@ def signal_a_rotation(data: Path, number: signal.Signals, delay: float | None) -
     return during, bool(acknowledged), before
 
 
+@pytest.mark.slow
 def test_fault_M5_a_stop_while_keys_are_rotated_leaves_whole_keys(tmp_path: Path) -> None:
     """The rotation has happened or it has not; what was acknowledged has. The first signal comes as it begins."""
     dice, data = random.Random(8), tmp_path / "data"

@@ -334,7 +334,6 @@ def test_only_200_is_an_answer(server, status):
         Source(issuer=server.origin).fetch()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_server_that_drips_is_hung_up_on(tmp_path: Path, monkeypatch, tls):
     """In all, not for each byte; here after one second instead of five."""

@@ -1,12 +1,15 @@
 """`PasswordChecker`: the same checks whoever asks, renewal of what is old, and damage, outwardly a plain no."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
 from watchword.core.secret import Secret
+from watchword.crypto import verifiers
 from watchword.crypto.aead import VersionedKey
 from watchword.crypto.passwords import ServerHash
+from watchword.crypto.slow_hashes import BcryptCost
 from watchword.crypto.verifiers import (
     check_verifier,
     make_verifier,
@@ -56,6 +59,17 @@ def make(
         entropy=SeededEntropy(scheme.value),
         run_slow=(pool or Pool()).run,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CheapBcrypt(BcryptCost):
+    rounds: int = 10
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which hashes run is looked at here, and not how long they take."""
+    monkeypatch.setitem(verifiers._COSTS, BCRYPT, CheapBcrypt)
 
 
 @pytest.fixture
