@@ -19,7 +19,7 @@ from tests.kits.sealed import (
 from tests.kits.world import World, open_world
 
 from watchword.client.flows.account import DeviceKeys
-from watchword.core.clock import HOUR, later
+from watchword.core.clock import HOUR, MINUTE, later
 from watchword.core.ids import AccountId, DeviceId, RequestId, SessionId
 from watchword.errors import UnauthenticatedError
 from watchword.server.activity import sql
@@ -176,13 +176,13 @@ async def test_refused_logins_by_the_user_name_are_one_line(world: World) -> Non
     began = world.clock.now()
     for number in range(9):
         world.address = f"192.0.2.{number % 3}"
-        world.clock.advance(1000)
+        world.clock.advance(MINUTE)
         name = ("ann", "ANN", "ben")[number % 3]
         assert (await try_login(world, name)).status_code == 403
     newest = (await recent(world, account))[0]
     assert newest.kind is KIND.SIGN_IN_REFUSED
     assert (newest.count, newest.addresses, newest.address, newest.more) == (6, 2, "192.0.2.1", False)
-    assert (newest.since, newest.at) == (later(began, 1000), later(began, 8000))
+    assert (newest.since, newest.at) == (later(began, MINUTE), later(began, 8 * MINUTE))
     assert newest.session is None
 
 

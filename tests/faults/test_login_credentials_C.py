@@ -193,7 +193,9 @@ async def test_fault_C7_rows_of_an_old_scheme_cost_what_unknown_names_cost(
     tmp_path: Path, schemes: list[ServerHash]
 ) -> None:
     members = await members_by_scheme(tmp_path, schemes)
-    async with open_world(tmp_path, seed="last", passwords__server_hash=schemes[-1].value) as world:
+    async with open_world(
+        tmp_path, seed="last", passwords__server_hash=schemes[-1].value, limits__guessing="false"
+    ) as world:
         found = await costs(world, [*(member.name for member in members), "nobody"], count(C7_ROUNDS, 100))
         measured.record(f"C7 {' then '.join(scheme.value for scheme in schemes)}", str(found))
         assert found.seconds > 0.01  # nobody is refused without a slow hash
@@ -222,7 +224,9 @@ async def test_fault_C7_a_planted_fifth_for_unknown_names_is_seen(
     monkeypatch.setattr(PasswordChecker, "_check_all", leaky)
     schemes = SCHEMES[0]
     members = await members_by_scheme(tmp_path, schemes)
-    async with open_world(tmp_path, seed="last", passwords__server_hash=schemes[-1].value) as world:
+    async with open_world(
+        tmp_path, seed="last", passwords__server_hash=schemes[-1].value, limits__guessing="false"
+    ) as world:
         found = await costs(world, [*(member.name for member in members), "nobody"], count(C7_ROUNDS, 50))
     measured.record("C7 with a planted fifth for unknown names", str(found))
     assert not found.same

@@ -120,7 +120,7 @@ def test_fault_C14_five_hundred_logins_at_once_are_shed_and_health_answers(tmp_p
     told in the closing lines.
     """
     cores = os.cpu_count() or 1
-    slow = {"passwords.server_hash": "argon2id"}
+    slow = {"passwords.server_hash": "argon2id", "limits.guessing": "false"}
     server, numbers = observed_server.start(tmp_path / "data", settings=slow)
     with server:
         first = Caller(server.port, server.ca.read_text())

@@ -25,8 +25,9 @@ from watchword.core.entropy import Entropy, SystemEntropy
 from watchword.protocol.envelope import Purpose, Recipient
 from watchword.protocol.keydocument import root_fingerprint, verify_key_document
 from watchword.protocol.wire import encode_message
-from watchword.server.accounts.model import LoginRecord
+from watchword.server.accounts.model import LoginAttempt
 from watchword.server.accounts.sql import SQLAccountStore
+from watchword.server.guessing.model import LaneKey
 
 LEAK_SECONDS: Final = 0.001
 _START_SECONDS: Final = 60.0
@@ -35,9 +36,9 @@ _START_SECONDS: Final = 60.0
 class LeakyStore(SQLAccountStore):
     """Takes longer for a name that nobody has."""
 
-    async def find_login(self, identifier_key: str) -> LoginRecord | None:
-        found = await super().find_login(identifier_key)
-        if found is None:
+    async def find_attempt(self, identifier_key: str, nobody: LaneKey) -> LoginAttempt:
+        found = await super().find_attempt(identifier_key, nobody)
+        if found.record is None:
             until = time.perf_counter() + LEAK_SECONDS
             while time.perf_counter() < until:
                 pass
@@ -157,6 +158,7 @@ def main(data: str, *options: str) -> None:
     if "leak" in options:
         vars(assembly)["SQLAccountStore"] = LeakyStore  # the planted leak, in this process alone
     environ = {"WATCHWORD_DATA": data, "WATCHWORD_LISTEN": "127.0.0.1:0", "WATCHWORD_LOG": "error"}
+    environ["WATCHWORD_LIMITS_GUESSING"] = "false"  # hundreds of guesses at one name are what is measured
     app.run_server(load_config(environ=environ))
 
 

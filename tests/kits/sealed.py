@@ -276,11 +276,11 @@ async def count_rows(world: World, table: str) -> int:
     return row[0]
 
 
-_KEPT_ASIDE: Final = frozenset({"audit_entries", "commits", "meta", "migrations"})
+_KEPT_ASIDE: Final = frozenset({"audit_entries", "commits", "guessing_lanes", "meta", "migrations"})
 
 
 async def tables_of(world: World) -> list[str]:
-    """The tables that are there, but those of the audit trail and of the database layer itself."""
+    """The tables that are there, but those of lanes, of the audit trail, and of the database layer itself."""
     master = "select name from sqlite_master where type = 'table'"
     schema = "select table_name from information_schema.tables where table_schema = 'public'"
     sqlite = world.core.config.database is None
@@ -290,7 +290,7 @@ async def tables_of(world: World) -> list[str]:
 
 
 async def whole_state(world: World) -> dict[str, list[Any]]:
-    """Every row but those of the audit trail: what a refusal must not change."""
+    """Every row but those of the audit trail and of lanes: what a refusal must not change."""
     state = {}
     for table in await tables_of(world):
         rows = await world.core.database.fetch_all(f"select * from {table}", {})

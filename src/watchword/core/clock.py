@@ -33,6 +33,17 @@ class SystemClock:
         return time.monotonic()
 
 
+class SteadyClock:
+    """The wall clock as it was when this was made, advanced by the monotonic one: setting the clock changes nothing."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset = clock.now() - int(clock.monotonic() * SECOND)
+
+    def now(self) -> Instant:
+        return Instant(self._offset + int(self._clock.monotonic() * SECOND))
+
+
 def later(instant: Instant, milliseconds: int) -> Instant:
     return Instant(instant + milliseconds)
 

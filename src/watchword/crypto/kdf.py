@@ -29,6 +29,8 @@ class Label(enum.Enum):
     RECOVERY_SEED = "recovery/seed"
     # From the generation data key.
     CLIENT_KEY = "device/client-key"
+    # From the client key.
+    DEVICE_HEADER = "device/header"
     # From a reply key that the client made.
     REPLY = "reply"
     # From data keys.
@@ -38,6 +40,7 @@ class Label(enum.Enum):
     SHORT_KEY_NETWORK = "short-key/network"
     DECOY_SALT = "decoy/salt"
     DECOY_GENERATION = "decoy/generation"
+    DECOY_LANE = "decoy/lane"
     ONE_TIME = "one-time/verifier"
     SIGN_IN = "sign-in/token"
     BROWSER_COOKIE = "browser/cookie"

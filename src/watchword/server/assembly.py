@@ -3,7 +3,8 @@
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 
-from watchword.core.clock import DAY, HOUR, Instant
+from watchword.core.clock import DAY, HOUR, Instant, SteadyClock
+from watchword.core.ids import DeviceId
 from watchword.crypto.hpke import Suite
 from watchword.crypto.keyring import DataKeyPurpose
 from watchword.crypto.signing import TokenVerifyingKey
@@ -25,10 +26,14 @@ from watchword.server.devices.credentials import EnrolmentCredentials
 from watchword.server.devices.sql import SQLDeviceStore
 from watchword.server.enrolment.http import enrolment_routes
 from watchword.server.enrolment.service import EnrolmentService
+from watchword.server.guessing.nobody import NobodysLanes
+from watchword.server.guessing.service import Guessing
+from watchword.server.guessing.sql import SQLLaneStore
 from watchword.server.http.admission import HashPool
 from watchword.server.http.endpoint import Identify, Route
 from watchword.server.http.page_edge import PageEdge
 from watchword.server.keys.http import routes as key_routes
+from watchword.server.measures import GuessMeasures
 from watchword.server.one_time import OneTimeSecrets
 from watchword.server.operator.service import OperatorService
 from watchword.server.pages.assets import Assets
@@ -58,6 +63,7 @@ from watchword.server.tokens.service import TokenService
 _KEEP_SESSIONS = SESSION_END + 30 * DAY
 _KEEP_CREDENTIALS = HOUR
 _KEEP_RETIRED_SEEDS = 30 * DAY
+_KEEP_QUIET_LANES = 2 * DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +82,12 @@ class Services:
     redis: RedisLink | None
     """None: this process is alone."""
     _uses: Uses | None
+    guesses: GuessMeasures
     _core: Core
     _sessions: SQLSessionStore
     _devices: SQLDeviceStore
     _accounts: SQLAccountStore
+    _lanes: SQLLaneStore
 
     def works(self) -> Iterator[Coroutine[None, None, None]]:
         """What runs beside the requests, for ever."""
@@ -92,6 +100,7 @@ class Services:
         self._sessions.drop_old(unit, Instant(now - _KEEP_SESSIONS))
         self._devices.drop_old_credentials(unit, Instant(now - _KEEP_CREDENTIALS))
         self._accounts.drop_retired_seeds(unit, Instant(now - _KEEP_RETIRED_SEEDS))
+        self._lanes.drop_quiet(unit, Instant(now - _KEEP_QUIET_LANES))
         await self._core.database.commit(unit)
 
 
@@ -140,7 +149,21 @@ class _Parts:
             find_sign_in_key=lambda version: data.get(DataKeyPurpose.SIGN_IN, version),
         )
         self.sessions = SessionService(store=self.session_store, database=core.database)
+        self.lanes = SQLLaneStore(core.database)
+        self.guesses = GuessMeasures()
+        self.guessing = Guessing(
+            store=self.lanes,
+            database=core.database,
+            present=SteadyClock(core.clock).now,
+            end_device=self._end_device,
+            measures=self.guesses,
+            enabled=core.config.limits.guessing,
+        )
         self.activity = ActivityService(store=SQLActivityStore(core.database))
+
+    def _end_device(self, unit: Unit, device_id: DeviceId, now: Instant) -> None:
+        self.devices.end(unit, device_id, now)
+        self.session_store.end_on_device(unit, device_id, now)
 
 
 def _boots(core: Core, uses: Uses | None) -> Boots:
@@ -182,10 +205,12 @@ async def assemble(core: Core, redis: RedisLink | None = None) -> Services:
         pool=pool,
         redis=redis,
         _uses=parts.uses,
+        guesses=parts.guesses,
         _core=core,
         _sessions=parts.session_store,
         _devices=parts.devices,
         _accounts=parts.accounts,
+        _lanes=parts.lanes,
     )
 
 
@@ -236,6 +261,8 @@ def _sealed(core: Core, parts: _Parts, passwords: PasswordChecker) -> _Sealed:
         passwords=passwords,
         credentials=parts.credentials,
         granter=parts.granter,
+        guessing=parts.guessing,
+        nobody=NobodysLanes(core.keys.data.get(DataKeyPurpose.DECOY, 1)),
         database=core.database,
     )
     enrolment = EnrolmentService(
@@ -316,6 +343,7 @@ def _password_change(core: Core, parts: _Parts, passwords: PasswordChecker) -> P
         passwords=passwords,
         client_keys=parts.client_keys,
         end_others=parts.sessions.add_end_of_others,
+        guessing=parts.guessing,
         database=core.database,
     )
 

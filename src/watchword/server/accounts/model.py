@@ -8,6 +8,7 @@ from watchword.core.clock import Instant
 from watchword.core.ids import AccountId, InviteId
 from watchword.crypto.passwords import StretchParams
 from watchword.protocol.messages import AccountBody, ChestBody, WrappedChest
+from watchword.server.guessing.model import LaneKey, LaneState
 
 MAX_LEVEL: Final = 9
 
@@ -79,6 +80,15 @@ class LoginRecord:
     login: Login
     account: Account
     chest: WrappedChest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginAttempt:
+    """What is found by the name that somebody tries: its record, if anybody has it, and the lane of strangers."""
+
+    record: LoginRecord | None
+    lane: LaneKey
+    state: LaneState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,8 @@ from watchword.server.context import RequestContext
 from watchword.server.db.unit import Database, GuardError, Unit
 from watchword.server.devices.client_keys import ClientKeys, seed_of_verifier
 from watchword.server.devices.store import DeviceStore
+from watchword.server.guessing.model import lane_of, strangers_of
+from watchword.server.guessing.service import CountedError, Guessing, Turn
 from watchword.server.sealed import Opened, SealedDoor
 
 EndOthers = Callable[[Unit, AccountId, Instant, SessionId], None]
@@ -40,6 +42,7 @@ class PasswordChangeService:
         passwords: PasswordChecker,
         client_keys: ClientKeys,
         end_others: EndOthers,
+        guessing: Guessing,
         database: Database,
     ) -> None:
         self._door = door
@@ -48,6 +51,7 @@ class PasswordChangeService:
         self._passwords = passwords
         self._client_keys = client_keys
         self._end_others = end_others
+        self._guessing = guessing
         self._database = database
 
     async def change(
@@ -58,13 +62,15 @@ class PasswordChangeService:
         device_id: DeviceId,
         context: RequestContext,
     ) -> SealedAnswer:
-        """Raises `RefusedError` for a wrong current password and every bad form, `BeginAgainError`."""
+        """Raises `RefusedError` for a wrong current password and every bad form, `TooManyError`, `BeginAgainError`."""
         try:
             opened = await self._door.open(request, Purpose.PASSWORD, PasswordPayload, context)
-            answer = await self._change(opened, account, session_id, device_id, context)
+            turn = await self._check_current(opened, account, device_id, context)
+            answer = await self._change(opened, account, session_id, device_id, context, turn=turn)
         except RefusedError as refusal:
-            await self._record(AuditTag.PASSWORD_CHANGE_REFUSED, account, context, {"reason": refusal.reason})
-            raise
+            if not isinstance(refusal, CountedError):
+                await self._record(_refused(refusal.reason, account, context))
+            raise RefusedError(refusal.reason) from None
         return self._door.answer(opened, answer)
 
     async def _change(
@@ -74,8 +80,9 @@ class PasswordChangeService:
         session_id: SessionId,
         device_id: DeviceId,
         context: RequestContext,
+        *,
+        turn: Turn,
     ) -> PasswordAnswer:
-        await self._check_current(opened, account)
         splits = _read(opened.payload, account)
         verifiers = {kind: await self._passwords.make(split.login_secret) for kind, split in splits.items()}
         seed = seed_of_verifier(verifiers[LoginKind.USERNAME])
@@ -90,24 +97,36 @@ class PasswordChangeService:
         )
         self._end_others(unit, account.id, context.now, session_id)
         self._devices.drop_credentials(unit, account.id)
-        unit.note(_event(AuditTag.PASSWORD_CHANGED, account, context, {"session": str(session_id)}))
+        event = _event(AuditTag.PASSWORD_CHANGED, account, context, {"session": str(session_id)})
+        unit.note(event)
+        turn.add_success(unit, event)
         try:
             await self._database.commit(unit)
         except GuardError as error:
             raise RefusedError(f"changed_meanwhile_{error.guard}") from None
+        turn.note_success()
         return await self._answer(account, device_id, seed, context)
 
-    async def _check_current(self, opened: Opened[PasswordPayload], account: Account) -> None:
+    async def _check_current(
+        self, opened: Opened[PasswordPayload], account: Account, device_id: DeviceId, context: RequestContext
+    ) -> Turn:
+        """In the lane of the device that is signed in, whoever's name it gives."""
         identifier_key = parse_identifier(opened.payload.identifier).key
         opened.check_identifier(identifier_key)
         try:
             secret = Secret(decode_b64u_sized(opened.payload.login_secret, KEY_SIZE))
         except MalformedError:
             raise RefusedError("login_secret_form") from None
+        lane = await self._guessing.read(lane_of(account.id, device_id))
+        strangers = await self._guessing.read(strangers_of(account.id))
         record = await self._accounts.find_login(identifier_key)
-        good = await self._passwords.check(record.login.verifier if record else None, secret)
-        if record is None or not good or record.account.id != account.id:
-            raise RefusedError("wrong_secret")
+        async with self._guessing.guess(
+            lane, strangers, lambda reason: _refused(reason, account, context)
+        ) as turn:
+            good = await self._passwords.check(record.login.verifier if record else None, secret)
+            if record is None or not good or record.account.id != account.id:
+                raise RefusedError("wrong_secret")
+        return turn
 
     async def _answer(
         self, account: Account, device_id: DeviceId, seed: bytes, context: RequestContext
@@ -124,11 +143,9 @@ class PasswordChangeService:
             server_time=context.now,
         )
 
-    async def _record(
-        self, tag: AuditTag, account: Account, context: RequestContext, facts: dict[str, str]
-    ) -> None:
-        unit = Unit(key=context.request_id.value)
-        unit.note(_event(tag, account, context, facts))
+    async def _record(self, event: AuditEvent) -> None:
+        unit = Unit(key=str(event.facts["request"]).encode())
+        unit.note(event)
         await self._database.commit(unit)
 
 
@@ -152,6 +169,10 @@ def _login(account: Account, split: Split, verifier: bytes) -> Login:
         verifier=verifier,
         wrapped_chest_key=split.wrapped_chest_key,
     )
+
+
+def _refused(reason: str, account: Account, context: RequestContext) -> AuditEvent:
+    return _event(AuditTag.PASSWORD_CHANGE_REFUSED, account, context, {"reason": reason})
 
 
 def _event(tag: AuditTag, account: Account, context: RequestContext, facts: dict[str, str]) -> AuditEvent:

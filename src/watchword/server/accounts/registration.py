@@ -105,7 +105,7 @@ class RegistrationService:
             answer = await self._register(opened, context)
         except RefusedError as refusal:
             await self._record_refusal(refusal.reason, opened, context)
-            raise
+            raise RefusedError(refusal.reason, tried=_tried(opened)) from None
         return self._door.answer(opened, answer)
 
     async def _register(self, opened: Opened[RegisterPayload], context: RequestContext) -> RegisterAnswer:
@@ -242,11 +242,16 @@ class RegistrationService:
                 facts={"reason": reason, "request": str(context.request_id)},
                 personal={
                     "address": context.shown_address,
-                    "username": parse_identifier(opened.payload.username).key if opened else "",
+                    "username": _tried(opened),
                 },
             )
         )
         await self._database.commit(unit)
+
+
+def _tried(opened: Opened[RegisterPayload] | None) -> str:
+    """The name that was asked for, as a key."""
+    return parse_identifier(opened.payload.username).key if opened else ""
 
 
 def _registered(account: Account, context: RequestContext, *, invited: bool) -> AuditEvent:

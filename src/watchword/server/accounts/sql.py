@@ -6,18 +6,22 @@ from typing import Final
 from watchword.core.clock import Instant
 from watchword.core.ids import AccountId, InviteId
 from watchword.crypto.passwords import ServerHash, StretchParams, scheme_numbered
+from watchword.errors import DamagedError
 from watchword.protocol.messages import WrappedChest
 from watchword.server.accounts.model import (
     Account,
     AccountState,
     Invite,
     Login,
+    LoginAttempt,
     LoginKind,
     LoginRecord,
     StoredChest,
 )
 from watchword.server.db.rows import Columns
-from watchword.server.db.unit import Database, Row, Unit
+from watchword.server.db.unit import Database, Parameters, Row, Unit
+from watchword.server.guessing.model import LaneKey, strangers_of
+from watchword.server.guessing.sql import LANE_COLUMNS, LANE_WIDTH, read_lane
 
 ACCOUNT_COLUMNS: Final = (
     "a.id, a.username, a.name_key, a.skeleton, a.display_name, a.email, a.email_key, a.level, a.state,"
@@ -26,14 +30,21 @@ ACCOUNT_COLUMNS: Final = (
 _FIND: Final = f"select {ACCOUNT_COLUMNS} from accounts a where a.id = :id"  # noqa: S608  # constants only, as below
 _FIND_BY_NAME: Final = f"select {ACCOUNT_COLUMNS} from accounts a where a.name_key = :name_key"  # noqa: S608
 _LIST: Final = f"select {ACCOUNT_COLUMNS} from accounts a where a.id > :after order by a.id limit :limit"  # noqa: S608
-_FIND_LOGIN: Final = (
-    f"select {ACCOUNT_COLUMNS}, l.identifier_key, l.kind, l.salt, l.memory_kib, l.passes, l.lanes, l.verifier,"  # noqa: S608
+_LOGIN: Final = (
+    f"{ACCOUNT_COLUMNS}, l.identifier_key, l.kind, l.salt, l.memory_kib, l.passes, l.lanes, l.verifier,"
     " l.wrapped_chest_key, c.version, c.sealed"
+)
+_BY_NAME: Final = (
     # One row for any name. For one that nobody has the same tables are searched and as many pages read: an account that
     # is not there, and some sealed chest, which is thrown away.
     " from (select :identifier_key::text as key) k left join logins l on l.identifier_key = k.key"
     " left join accounts a on a.id = coalesce(l.account_id, :nobody)"
     " left join chests c on c.account_id = coalesce(l.account_id, (select account_id from chests limit 1))"
+)
+_FIND_LOGIN: Final = f"select {_LOGIN} {_BY_NAME}"
+_FIND_ATTEMPT: Final = (
+    f"select {LANE_COLUMNS}, {_LOGIN} {_BY_NAME}"
+    " left join guessing_lanes g on g.owner = coalesce(l.account_id, :lane) and g.device = :device"
 )
 _FIND_SALT: Final = (
     "select salt, memory_kib, passes, lanes from logins where identifier_key = :identifier_key"
@@ -104,6 +115,7 @@ _REPLACE_LOGIN: Final = (
 _SET_LEVEL: Final = "update accounts set level = :level, updated_at = :now where id = :id"
 _SET_STATE: Final = "update accounts set state = :state, updated_at = :now where id = :id"
 _DELETE: Final = "delete from accounts where id = :id"
+_DELETE_LANES: Final = "delete from guessing_lanes where owner = :id"
 _NO_ID: Final = bytes(16)
 # Read where there is no row: a name that nobody has costs what one that somebody has costs.
 _NOBODY: Final[Row] = (
@@ -120,12 +132,23 @@ class SQLAccountStore:
         self._database = database
 
     async def find_login(self, identifier_key: str) -> LoginRecord | None:
-        row = await self._database.fetch_one(
-            _FIND_LOGIN, {"identifier_key": identifier_key, "nobody": _NO_ID}
-        )
-        found = row is not None and row[0] is not None
-        record = _login_record(row if row and found else _NOBODY)
-        return record if found else None
+        parameters: Parameters = {"identifier_key": identifier_key, "nobody": _NO_ID}
+        row = await self._database.fetch_one(_FIND_LOGIN, parameters)
+        return _login_record(row or ())
+
+    async def find_attempt(self, identifier_key: str, nobody: LaneKey) -> LoginAttempt:
+        parameters: Parameters = {
+            "identifier_key": identifier_key,
+            "nobody": _NO_ID,
+            "lane": nobody.owner,
+            "device": nobody.device,
+        }
+        row = await self._database.fetch_one(_FIND_ATTEMPT, parameters)
+        if row is None:
+            raise DamagedError("a query that always gives a row gave none")
+        record = _login_record(row[LANE_WIDTH:])
+        lane = nobody if record is None else strangers_of(record.account.id)
+        return LoginAttempt(record=record, lane=lane, state=read_lane(Columns(row), lane.tag))
 
     async def find_salt(self, identifier_key: str) -> tuple[bytes, StretchParams] | None:
         row = await self._database.fetch_one(_FIND_SALT, {"identifier_key": identifier_key})
@@ -260,6 +283,7 @@ class SQLAccountStore:
 
     def delete(self, unit: Unit, account_id: AccountId) -> None:
         unit.add(_DELETE, {"id": account_id.value}, guard="account")
+        unit.add(_DELETE_LANES, {"id": account_id.value})
 
 
 def _login_parameters(login: Login) -> dict[str, int | str | bytes]:
@@ -313,8 +337,10 @@ def _params(columns: Columns) -> StretchParams:
     return StretchParams(memory_kib=columns.integer(), passes=columns.integer(), lanes=columns.integer())
 
 
-def _login_record(row: Row) -> LoginRecord:
-    columns = Columns(row)
+def _login_record(row: Row) -> LoginRecord | None:
+    """None where nobody has the name; then as much is read."""
+    found = bool(row) and row[0] is not None
+    columns = Columns(row if found else _NOBODY)
     account = read_account(columns)
     login = Login(
         identifier_key=columns.text(),
@@ -328,7 +354,7 @@ def _login_record(row: Row) -> LoginRecord:
     chest = WrappedChest(
         version=columns.integer(), sealed=columns.text(), wrapped_key=login.wrapped_chest_key
     )
-    return LoginRecord(login=login, account=account, chest=chest)
+    return LoginRecord(login=login, account=account, chest=chest) if found else None
 
 
 def _invite(columns: Columns) -> Invite:

@@ -6,13 +6,26 @@ from typing import Protocol
 from watchword.core.clock import Instant
 from watchword.core.ids import AccountId, InviteId
 from watchword.crypto.passwords import ServerHash, StretchParams
-from watchword.server.accounts.model import Account, AccountState, Invite, Login, LoginRecord, StoredChest
+from watchword.server.accounts.model import (
+    Account,
+    AccountState,
+    Invite,
+    Login,
+    LoginAttempt,
+    LoginRecord,
+    StoredChest,
+)
 from watchword.server.db.unit import Unit
+from watchword.server.guessing.model import LaneKey
 
 
 class AccountStore(Protocol):
     async def find_login(self, identifier_key: str) -> LoginRecord | None:
         """The login, its account and chest, in one read."""
+        ...
+
+    async def find_attempt(self, identifier_key: str, nobody: LaneKey) -> LoginAttempt:
+        """The same with the lane of strangers, in one read: `nobody`'s where nobody has the name."""
         ...
 
     async def find_salt(self, identifier_key: str) -> tuple[bytes, StretchParams] | None: ...

@@ -22,6 +22,9 @@ class ActivityKind(enum.StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  # no password
     PASSWORD_CHANGE_REFUSED = "password_change_refused"  # noqa: S105  # no password
     TOKEN_ISSUED = "token_issued"  # noqa: S105  # no token
+    STRANGERS_SHUT_OUT = "strangers_shut_out"
+    STRANGERS_LET_IN = "strangers_let_in"
+    DEVICE_ENDED = "device_ended"
     LEVEL_SET = "level_set"
     SUSPENDED = "suspended"
     RESUMED = "resumed"

@@ -24,6 +24,9 @@ class AuditTag(enum.StrEnum):
     SESSIONS_ENDED = "account:session:end-all"
     PASSWORD_CHANGED = "account:password:change"  # noqa: S105  # a tag
     PASSWORD_CHANGE_REFUSED = "account:password:change-refused"  # noqa: S105  # a tag
+    LANE_CLOSED = "account:lane:close"
+    LANE_OPENED = "account:lane:open"
+    DEVICE_ENDED = "account:device:end-by-guessing"
     REQUEST_REFUSED = "caller:request:refuse"
     LEVEL_SET = "operator:account:set-level"
     ACCOUNT_SUSPENDED = "operator:account:suspend"

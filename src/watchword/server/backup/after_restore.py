@@ -43,6 +43,7 @@ PROOFS: Final[Mapping[str, Ends]] = {
     "data_keys": Ends.NO,
     "devices": Ends.NO,  # a device alone signs nobody in: it needs a session, and that the password
     "enrolment_credentials": Ends.ALWAYS,
+    "guessing_lanes": Ends.NO,
     "invites": Ends.ALWAYS,
     "key_state": Ends.KEYS,
     "logins": Ends.NO,

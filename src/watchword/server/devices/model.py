@@ -22,6 +22,8 @@ class Device:
     sealing_key: bytes
     generation_version: int
     created_at: Instant
+    ended_at: Instant | None = None
+    """Since when it signs in no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,17 @@ from watchword.core.ids import AccountId, DeviceId, first_at
 from watchword.server.db.rows import Columns
 from watchword.server.db.unit import Database, Unit
 from watchword.server.devices.model import Device, EnrolmentCredential
+from watchword.server.guessing.model import LaneState
+from watchword.server.guessing.sql import LANE_COLUMNS, read_lane
 
-_FIND: Final = (
-    "select id, account_id, name, signing_key, message_signing_key, sealing_key, generation_version, created_at"
-    " from devices where id = :id"
+_DEVICE: Final = (
+    "d.id, d.account_id, d.name, d.signing_key, d.message_signing_key, d.sealing_key, d.generation_version,"
+    " d.created_at, d.ended_at"
+)
+_FIND: Final = f"select {_DEVICE} from devices d where d.id = :id"  # noqa: S608  # constants only, as below
+_FIND_WITH_LANE: Final = (
+    f"select {_DEVICE}, {LANE_COLUMNS} from devices d"  # noqa: S608
+    " left join guessing_lanes g on g.owner = d.account_id and g.device = d.id where d.id = :id"
 )
 _COUNT: Final = "select count(*) from devices where account_id = :account_id"
 _FIND_CREDENTIAL: Final = (
@@ -30,6 +37,7 @@ _INSERT: Final = (
     " created_at) values (:id, :account_id, :name, :signing_key, :message_signing_key, :sealing_key,"
     " :generation_version, :created_at) on conflict do nothing"
 )
+_END: Final = "update devices set ended_at = :now where id = :id and ended_at is null"
 _DROP_CREDENTIALS: Final = (
     "delete from enrolment_credentials where account_id = :account_id and used_at is null"
 )
@@ -44,19 +52,14 @@ class SQLDeviceStore:
 
     async def find(self, device_id: DeviceId) -> Device | None:
         row = await self._database.fetch_one(_FIND, {"id": device_id.value})
+        return _device(Columns(row)) if row else None
+
+    async def find_with_lane(self, device_id: DeviceId) -> tuple[Device, LaneState] | None:
+        row = await self._database.fetch_one(_FIND_WITH_LANE, {"id": device_id.value})
         if row is None:
             return None
         columns = Columns(row)
-        return Device(
-            id=DeviceId(columns.blob()),
-            account_id=AccountId(columns.blob()),
-            name=columns.text(),
-            signing_key=columns.blob(),
-            message_signing_key=columns.blob(),
-            sealing_key=columns.blob(),
-            generation_version=columns.integer(),
-            created_at=columns.instant(),
-        )
+        return _device(columns), read_lane(columns, b"")
 
     async def count(self, account_id: AccountId) -> int:
         row = await self._database.fetch_one(_COUNT, {"account_id": account_id.value})
@@ -120,11 +123,28 @@ class SQLDeviceStore:
             guard="device",
         )
 
+    def end(self, unit: Unit, device_id: DeviceId, now: Instant) -> None:
+        unit.add(_END, {"id": device_id.value, "now": now})
+
     def drop_credentials(self, unit: Unit, account_id: AccountId) -> None:
         unit.add(_DROP_CREDENTIALS, {"account_id": account_id.value})
 
     def drop_old_credentials(self, unit: Unit, before: Instant) -> None:
         unit.add(_DROP_OLD, {"first": first_at(before)})
+
+
+def _device(columns: Columns) -> Device:
+    return Device(
+        id=DeviceId(columns.blob()),
+        account_id=AccountId(columns.blob()),
+        name=columns.text(),
+        signing_key=columns.blob(),
+        message_signing_key=columns.blob(),
+        sealing_key=columns.blob(),
+        generation_version=columns.integer(),
+        created_at=columns.instant(),
+        ended_at=columns.instant_or_none(),
+    )
 
 
 def _device_id(value: bytes | None) -> DeviceId | None:

@@ -6,6 +6,7 @@ own code (routes, enums, lists below), never from what a caller sends, so a tabl
 
 from watchword.server.measures.connections import ConnectionMeasures
 from watchword.server.measures.database import DatabaseMeasures
+from watchword.server.measures.guesses import GuessMeasures
 from watchword.server.measures.histogram import Histogram
 from watchword.server.measures.limits import LimitMeasures
 from watchword.server.measures.outcomes import Outcomes
@@ -14,6 +15,7 @@ from watchword.server.measures.requests import RequestMeasures
 __all__ = [
     "ConnectionMeasures",
     "DatabaseMeasures",
+    "GuessMeasures",
     "Histogram",
     "LimitMeasures",
     "Outcomes",

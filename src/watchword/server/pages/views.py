@@ -17,6 +17,8 @@ _CARE: Final = frozenset(
         ActivityKind.SIGN_IN_REFUSED,
         ActivityKind.PASSWORD_ACCEPTED,
         ActivityKind.PASSWORD_CHANGE_REFUSED,
+        ActivityKind.STRANGERS_SHUT_OUT,
+        ActivityKind.DEVICE_ENDED,
         ActivityKind.SUSPENDED,
     }
 )
@@ -24,6 +26,7 @@ _CARE: Final = frozenset(
 _ICONS: Final = {
     ActivityKind.SIGNED_IN: "in",
     ActivityKind.DEVICE_ENROLLED: "in",
+    ActivityKind.STRANGERS_LET_IN: "lock",
     ActivityKind.SESSION_ENDED: "out",
     ActivityKind.OTHER_SESSIONS_ENDED: "out",
     ActivityKind.ALL_SESSIONS_ENDED: "out",

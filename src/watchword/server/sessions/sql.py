@@ -96,7 +96,7 @@ class SQLSessionStore:
         unit.add(_REQUIRE_SESSION, {"id": session_id.value, "now": now}, guard="session")
 
     def insert(self, unit: Unit, session: Session) -> None:
-        unit.add(_END_ON_DEVICE, {"device_id": session.device_id.value, "now": session.created_at})
+        self.end_on_device(unit, session.device_id, session.created_at)
         unit.add(
             _INSERT,
             {
@@ -128,6 +128,9 @@ class SQLSessionStore:
         guard: str = "session",
     ) -> None:
         unit.add(_END, {"id": session_id.value, "account_id": account_id.value, "now": now}, guard=guard)
+
+    def end_on_device(self, unit: Unit, device_id: DeviceId, now: Instant) -> None:
+        unit.add(_END_ON_DEVICE, {"device_id": device_id.value, "now": now})
 
     def end_all(
         self, unit: Unit, account_id: AccountId, now: Instant, *, keep: SessionId | None = None

@@ -48,6 +48,10 @@ class SessionStore(Protocol):
         """Guard "session", or as it is named: a live session of this account."""
         ...
 
+    def end_on_device(self, unit: Unit, device_id: DeviceId, now: Instant) -> None:
+        """The device's session ends, if it has one."""
+        ...
+
     def end_all(
         self, unit: Unit, account_id: AccountId, now: Instant, *, keep: SessionId | None = None
     ) -> None: ...

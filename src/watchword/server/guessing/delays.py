@@ -1,0 +1,66 @@
+"""How long a lane is held, what a failure makes of it, and how many may verify in it at once. Pure.
+
+Five failures are free. Then 30 s, doubling to an hour; a day without a failure forgets that. A hundred failures in a
+row close the lane. So one lane takes 34 guesses in its first day and 24 on each further one.
+
+`now` and the instants of failures come from clocks that may be set between two runs of the server. A failure that lies
+further ahead than the longest delay was noted by a wrong clock: it holds nobody, and the next failure puts it right.
+"""
+
+from typing import Final
+
+from watchword.core.clock import DAY, HOUR, SECOND, Instant
+from watchword.server.guessing.model import FRESH, LaneState
+
+FREE: Final = 5
+"""Failures before the first delay."""
+FIRST_DELAY: Final = 30 * SECOND
+LONGEST_DELAY: Final = HOUR
+QUIET: Final = DAY
+"""After so long without a failure the delays begin anew."""
+LIMIT: Final = 100
+"""Failures in a row (NIST SP 800-63B-4, 3.2.2)."""
+_MOST_DOUBLINGS: Final = (LONGEST_DELAY // FIRST_DELAY).bit_length()
+
+
+def delay_after(recent: int) -> int:
+    """Milliseconds between the failure number `recent` and the next guess."""
+    if recent < FREE:
+        return 0
+    return min(FIRST_DELAY << min(recent - FREE, _MOST_DOUBLINGS), LONGEST_DELAY)
+
+
+def is_closed(state: LaneState) -> bool:
+    return state.in_row >= LIMIT
+
+
+def wait_ms(state: LaneState, now: Instant) -> int:
+    """For how long the lane is held; 0: not. One that is closed says the longest delay, always."""
+    if is_closed(state):
+        return LONGEST_DELAY
+    delay = delay_after(state.recent)
+    since = now - state.failed_at
+    if not -LONGEST_DELAY <= since < delay:
+        return 0
+    return min(delay, delay - since)
+
+
+def places(state: LaneState, now: Instant) -> int:
+    """How many may verify at once: as many as may fail before the next delay, or before the lane is closed; or one."""
+    recent = 0 if _is_quiet(state, now) else state.recent
+    return max(1, min(FREE - recent, LIMIT - state.in_row))
+
+
+def failed(state: LaneState, now: Instant) -> LaneState:
+    """The lane after one more failure."""
+    recent = 1 if _is_quiet(state, now) else state.recent + 1
+    return LaneState(recent, state.in_row + 1, now)
+
+
+def reopened(state: LaneState) -> LaneState:
+    """The lane after a success elsewhere in the account: the row is at its end, the delays are not."""
+    return LaneState(state.recent, 0, state.failed_at)
+
+
+def _is_quiet(state: LaneState, now: Instant) -> bool:
+    return state == FRESH or now - state.failed_at >= QUIET
