@@ -221,6 +221,14 @@ class RedisLimiter:
             task.add_done_callback(self._under_way.discard)
 
     async def _ask(self, asked: Sequence[_Asked], returned: Sequence[tuple[str, str]]) -> None:
+        try:
+            await self._ask_redis(asked, returned)
+        finally:  # whatever happens, nobody waits for ever
+            for one in asked:
+                if not one.answer.done():
+                    one.answer.set_exception(UnavailableError(retry_after=1))
+
+    async def _ask_redis(self, asked: Sequence[_Asked], returned: Sequence[tuple[str, str]]) -> None:
         keys, args = _written(asked, returned)
         began = self._clock.monotonic()
         try:
