@@ -108,11 +108,18 @@ class Told:
     async def troubles(self) -> list[str]:
         return ["stopping"]
 
+    def notes(self) -> list[str]:
+        return ["look here"]
+
 
 async def test_what_a_running_server_tells_of_itself_is_asked_over_the_socket(tmp_path):
     async with serving(tmp_path, running=Told()) as (_, path):
         assert await run_blocking(path, "server.metrics", {}) == {"text": "watchword_ready 1.0\n"}
-        assert await run_blocking(path, "server.health", {}) == {"ready": False, "troubles": ["stopping"]}
+        assert await run_blocking(path, "server.health", {}) == {
+            "ready": False,
+            "troubles": ["stopping"],
+            "notes": ["look here"],
+        }
 
 
 async def test_a_call_its_error_its_audit_entry_and_its_log_line_share_an_id(tmp_path, caplog):

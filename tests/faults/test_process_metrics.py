@@ -220,7 +220,7 @@ def test_health_says_so_by_its_exit_code(server: RunningServer, tmp_path: Path) 
     shell = Shell.at(server, tmp_path)
     well = shell.run("health")
     assert (well.code, well.out) == (0, "ready\n")
-    assert shell.run("health", "--json").json == {"ready": True, "troubles": []}
+    assert shell.run("health", "--json").json == {"ready": True, "troubles": [], "notes": []}
     assert shell.run("health", "--data", str(tmp_path / "nothing")).code == 3
     assert shell.run("metrics", "--data", str(tmp_path / "nothing")).code == 3
 

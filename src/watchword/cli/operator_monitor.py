@@ -19,13 +19,16 @@ def health(data: Data = None, config: ConfigPath = None, as_json: Json = False) 
     watchword health
     HEALTHCHECK CMD ["watchword", "health"]
 
-    Exit code 0: ready. 1: it runs and cannot work now; what it says is why. 3: no server is running.
+    Exit code 0: ready, perhaps with a note of what an operator should look at. 1: it runs and cannot work now; what it
+    says is why. 3: no server is running.
     """
     found = Place(data=data, config=config).call("server.health", {}, server_only=True)
     if as_json:
         print_json(found)
     else:
         print_text("ready" if found["ready"] else f"not ready: {', '.join(found['troubles'])}")
+        for note in found["notes"]:
+            print_text(f"note: {note}")
     if not found["ready"]:
         raise typer.Exit(ExitCode.REFUSED)
 

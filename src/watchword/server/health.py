@@ -10,7 +10,7 @@ from typing import Final
 from watchword.errors import WatchwordError
 from watchword.server.audit.checkpointer import Checkpointer
 from watchword.server.db.unit import Database, Unit
-from watchword.server.measures import DatabaseMeasures
+from watchword.server.measures import DatabaseMeasures, Shared
 
 _KEY: Final = b"health"
 
@@ -23,11 +23,26 @@ class Trouble(enum.StrEnum):
     WRITING = "database cannot be written"
     AUDIT = "audit checkpoints fail"
     UPKEEP = "background work has ended"
+    REDIS = "Redis does not answer"
+
+
+class Note(enum.StrEnum):
+    """What an operator should know of a server that is ready."""
+
+    LOCAL = "Redis does not answer: this node counts limits for itself, and what it does not know it refuses"
 
 
 class Health:
-    def __init__(self, *, database: Database, measures: DatabaseMeasures, checkpointer: Checkpointer) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        measures: DatabaseMeasures,
+        checkpointer: Checkpointer,
+        shared: Shared | None = None,
+    ) -> None:
         self._database = database
+        self._shared = shared
         self._measures = measures
         self._checkpointer = checkpointer
         self.stopping = False
@@ -48,7 +63,13 @@ class Health:
             found.append(Trouble.AUDIT)
         if self.upkeep_ended:
             found.append(Trouble.UPKEEP)
+        if self._shared is not None and self._shared.needed and not self._shared.link.up:
+            found.append(Trouble.REDIS)
         return tuple(found)
+
+    def notes(self) -> tuple[Note, ...]:
+        """What is not as it should be and keeps nobody from being served."""
+        return (Note.LOCAL,) if self._shared is not None and self._shared.local else ()
 
     async def _can_read(self) -> bool:
         try:

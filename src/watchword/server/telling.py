@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from watchword.server.assembly import Services
+from watchword.server.config.model import WithoutRedis
 from watchword.server.core import Core
 from watchword.server.health import Health
 from watchword.server.http.admission import Admission
-from watchword.server.measures import ConnectionMeasures, LimitMeasures, RequestMeasures
+from watchword.server.measures import ConnectionMeasures, LimitMeasures, RequestMeasures, Shared
 from watchword.server.metrics.population import Population
 from watchword.server.metrics.reader import MetricsReader
 from watchword.server.metrics.sources import Sources
@@ -19,7 +20,14 @@ class Telling:
         self.requests = RequestMeasures()
         self.connections = ConnectionMeasures()
         self.limits = LimitMeasures()
-        self.health = Health(database=core.database, measures=core.measures, checkpointer=core.checkpointer)
+        needed = core.config.limits.without_redis is WithoutRedis.REFUSE
+        shared = Shared(services.redis, needed=needed) if services.redis else None
+        self.health = Health(
+            database=core.database,
+            measures=core.measures,
+            checkpointer=core.checkpointer,
+            shared=shared,
+        )
         self.reader = MetricsReader(
             Sources(
                 requests=self.requests,
@@ -33,6 +41,7 @@ class Telling:
                 keys=core.keys.status,
                 population=Population(core.database, core.clock),
                 ready=self.health.ready,
+                shared=shared,
                 clock=core.clock,
             )
         )
@@ -42,3 +51,6 @@ class Telling:
 
     async def troubles(self) -> Sequence[str]:
         return await self.health.troubles()
+
+    def notes(self) -> Sequence[str]:
+        return self.health.notes()

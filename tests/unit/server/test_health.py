@@ -7,8 +7,8 @@ from watchword.errors import UnavailableError
 from watchword.server.audit.checkpointer import CheckpointHealth
 from watchword.server.db.measured import MeasuredDatabase
 from watchword.server.db.unit import GuardError, Unit
-from watchword.server.health import Health, Trouble
-from watchword.server.measures import DatabaseMeasures
+from watchword.server.health import Health, Note, Trouble
+from watchword.server.measures import DatabaseMeasures, Shared
 
 pytestmark = pytest.mark.anyio
 
@@ -44,16 +44,24 @@ class Checkpoints:
 
 
 @dataclass
+class Link:
+    up: bool = True
+
+
+@dataclass
 class Node:
     engine: Engine = field(default_factory=Engine)
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     measures: DatabaseMeasures = field(default_factory=DatabaseMeasures)
+    shared: Shared | None = None
 
     def __post_init__(self) -> None:
         engine: Any = self.engine
         checkpointer: Any = self.checkpoints
         self.database = MeasuredDatabase(engine, self.measures)
-        self.health = Health(database=self.database, measures=self.measures, checkpointer=checkpointer)
+        self.health = Health(
+            database=self.database, measures=self.measures, checkpointer=checkpointer, shared=self.shared
+        )
 
 
 async def test_a_server_that_works_is_ready_and_nothing_is_written_to_find_that_out() -> None:
@@ -97,3 +105,15 @@ async def test_a_database_that_cannot_be_read_and_a_trail_that_is_not_signed_are
     assert await node.health.troubles() == (Trouble.AUDIT,)
     node.engine.reading = UnavailableError()
     assert await node.health.troubles() == (Trouble.READING,)
+
+
+@pytest.mark.parametrize("needed", [True, False])
+async def test_redis_that_is_away_is_a_trouble_where_it_is_needed_and_else_a_note(*, needed: bool) -> None:
+    link = Link()
+    node = Node(shared=Shared(link, needed=needed))
+    assert (await node.health.troubles(), node.health.notes()) == ((), ())
+    link.up = False
+    away = ((Trouble.REDIS,), ()) if needed else ((), (Note.LOCAL,))
+    assert (await node.health.troubles(), node.health.notes()) == away
+    link.up = True
+    assert (await node.health.troubles(), node.health.notes()) == ((), ())

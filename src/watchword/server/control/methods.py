@@ -43,6 +43,10 @@ class Running(Protocol):
         """Why it is not ready; nothing when it is."""
         ...
 
+    def notes(self) -> Sequence[str]:
+        """What is not as it should be, ready or not."""
+        ...
+
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """No parameters, or the base of those with some."""
@@ -198,8 +202,13 @@ async def _metrics(call: Call, _params: Params) -> Any:
 
 
 async def _health(call: Call, _params: Params) -> Any:
-    troubles = await _running(call).troubles()
-    return {"ready": not troubles, "troubles": [str(each) for each in troubles]}
+    running = _running(call)
+    troubles = await running.troubles()
+    return {
+        "ready": not troubles,
+        "troubles": list(map(str, troubles)),
+        "notes": list(map(str, running.notes())),
+    }
 
 
 def _running(call: Call) -> Running:

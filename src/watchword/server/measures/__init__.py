@@ -11,6 +11,7 @@ from watchword.server.measures.histogram import Histogram
 from watchword.server.measures.limits import LimitMeasures
 from watchword.server.measures.outcomes import Outcomes
 from watchword.server.measures.requests import RequestMeasures
+from watchword.server.measures.shared import Shared
 
 __all__ = [
     "ConnectionMeasures",
@@ -20,4 +21,5 @@ __all__ = [
     "LimitMeasures",
     "Outcomes",
     "RequestMeasures",
+    "Shared",
 ]

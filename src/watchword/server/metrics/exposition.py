@@ -58,6 +58,7 @@ class _Families(Collector):
         yield from families.requests(found.requests)
         yield from families.connections(found.connections)
         yield from families.limits(found.limits)
+        yield from families.shared(found.shared)
         yield from families.costly(found.admission, found.hashes)
         yield from families.outcomes(found.database)
         yield from families.database(found.database)

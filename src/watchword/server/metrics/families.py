@@ -25,6 +25,7 @@ from watchword.server.measures import (
     Histogram,
     LimitMeasures,
     RequestMeasures,
+    Shared,
 )
 from watchword.server.measures.requests import STATUS_CLASSES
 from watchword.server.metrics.population import Counted
@@ -106,6 +107,19 @@ def limits(measures: LimitMeasures) -> Iterator[Metric]:
         "Buckets that were forgotten for want of room before they were full again.",
         measures.dropped,
     )
+
+
+def shared(found: Shared | None) -> Iterator[Metric]:
+    """Without samples where no Redis is set: nothing is wrong then."""
+    up = GaugeMetricFamily("watchword_redis_up", "1 if Redis answers; absent where none is set.")
+    local = GaugeMetricFamily(
+        "watchword_limits_local", "1 if Redis is away and this node counts limits for itself meanwhile."
+    )
+    if found is not None:
+        up.add_metric((), int(found.link.up))
+        local.add_metric((), int(found.local))
+    yield up
+    yield local
 
 
 def costly(admission: Admission, hashes: HashPool) -> Iterator[Metric]:

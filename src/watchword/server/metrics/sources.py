@@ -8,7 +8,13 @@ from watchword.server.audit.checkpointer import Checkpointer
 from watchword.server.audit.entry import ChainHead
 from watchword.server.http.admission import Admission, HashPool
 from watchword.server.keys.model import KeyStatus
-from watchword.server.measures import ConnectionMeasures, DatabaseMeasures, LimitMeasures, RequestMeasures
+from watchword.server.measures import (
+    ConnectionMeasures,
+    DatabaseMeasures,
+    LimitMeasures,
+    RequestMeasures,
+    Shared,
+)
 from watchword.server.metrics.population import Population
 
 
@@ -27,4 +33,5 @@ class Sources:
     keys: Callable[[], Sequence[KeyStatus]]
     population: Population
     ready: Callable[[], Awaitable[bool]]
+    shared: Shared | None
     clock: Clock
