@@ -38,10 +38,10 @@ class SteadyClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._offset = clock.now() - int(clock.monotonic() * SECOND)
+        self._offset = clock.now() - round(clock.monotonic() * SECOND)
 
     def now(self) -> Instant:
-        return Instant(self._offset + int(self._clock.monotonic() * SECOND))
+        return Instant(self._offset + round(self._clock.monotonic() * SECOND))
 
 
 def later(instant: Instant, milliseconds: int) -> Instant:

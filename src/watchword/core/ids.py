@@ -96,3 +96,8 @@ class InviteId(Id):
 class RequestId(Id):
     __slots__ = ()
     prefix = "req"
+
+
+class BanId(Id):
+    __slots__ = ()
+    prefix = "ban"

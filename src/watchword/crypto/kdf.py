@@ -48,6 +48,7 @@ class Label(enum.Enum):
     RECOVERY_VERIFIER = "recovery/verifier"
     AUDIT_CHAIN = "audit/chain"
     ADDRESS = "address/keyed"
+    OFFENCE_NAME = "offence/name"
     AT_REST = "at-rest"
     ROOT_WRAP = "root/wrap"
     ROOT_CHECK = "root/check"

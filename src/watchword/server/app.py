@@ -19,7 +19,7 @@ from watchword.crypto.keyring import DataKeyPurpose
 from watchword.errors import WatchwordError
 from watchword.protocol.keydocument import format_fingerprint
 from watchword.server.addresses import AddressForm
-from watchword.server.assembly import Services, assemble, operator_service
+from watchword.server.assembly import Services, assemble, open_bans, operator_service
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.banner import banner
 from watchword.server.config import Config, Loaded, TLSMode, find_warnings
@@ -107,7 +107,7 @@ async def open_operator(config: Config) -> AsyncIterator[OperatorService]:
     check_data_directory(config.data)
     async with open_core(config, origin=None, clock=SystemClock(), entropy=SystemEntropy()) as core:
         core.checkpointer.start()
-        yield operator_service(core)
+        yield operator_service(core, await open_bans(core))
         core.checkpointer.tick()
 
 
@@ -228,6 +228,7 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
             fronts=fronts,
             addresses=addresses,
         )
+    await services.bans.flush()
     await _record_stop(core)
     core.checkpointer.tick()
     remove_file(config.address_file)

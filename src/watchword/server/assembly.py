@@ -18,6 +18,13 @@ from watchword.server.accounts.registration import RecoveryVerifiers, Registrati
 from watchword.server.accounts.sql import SQLAccountStore
 from watchword.server.activity.service import ActivityService
 from watchword.server.activity.sql import SQLActivityStore
+from watchword.server.addresses import AddressForm
+from watchword.server.bans.book import MemoryOffenceBook
+from watchword.server.bans.keeping import BanKeeper
+from watchword.server.bans.policy import BanPolicy
+from watchword.server.bans.service import Bans
+from watchword.server.bans.sql import SQLBanStore
+from watchword.server.bans.table import BanTable
 from watchword.server.config.model import WithoutRedis
 from watchword.server.core import Core
 from watchword.server.db.unit import Unit
@@ -32,6 +39,7 @@ from watchword.server.guessing.sql import SQLLaneStore
 from watchword.server.http.admission import HashPool
 from watchword.server.http.endpoint import Identify, Route
 from watchword.server.http.page_edge import PageEdge
+from watchword.server.http.proxies import UNIX
 from watchword.server.keys.http import routes as key_routes
 from watchword.server.measures import GuessMeasures
 from watchword.server.one_time import OneTimeSecrets
@@ -78,6 +86,7 @@ class Services:
     operator: OperatorService
     activity: ActivityService
     sessions: SessionService
+    bans: Bans
     pool: HashPool
     redis: RedisLink | None
     """None: this process is alone."""
@@ -91,6 +100,7 @@ class Services:
 
     def works(self) -> Iterator[Coroutine[None, None, None]]:
         """What runs beside the requests, for ever."""
+        yield self.bans.run()
         if self._uses is not None:
             yield self._uses.keep()
 
@@ -101,6 +111,7 @@ class Services:
         self._devices.drop_old_credentials(unit, Instant(now - _KEEP_CREDENTIALS))
         self._accounts.drop_retired_seeds(unit, Instant(now - _KEEP_RETIRED_SEEDS))
         self._lanes.drop_quiet(unit, Instant(now - _KEEP_QUIET_LANES))
+        self.bans.drop_old(unit)
         await self._core.database.commit(unit)
 
 
@@ -178,6 +189,7 @@ async def assemble(core: Core, redis: RedisLink | None = None) -> Services:
     """Wire the services of `core`; with `redis` it is one of several nodes. Reads which password schemes are in use."""
     pool = HashPool()
     parts = _Parts(core, pool, redis)
+    bans = await open_bans(core)
     data = core.keys.data
     passwords = PasswordChecker(
         scheme=core.config.passwords.server_hash,
@@ -199,9 +211,10 @@ async def assemble(core: Core, redis: RedisLink | None = None) -> Services:
         page_routes=[*maker.assets.routes(), *_page_routes(core, parts, sealed, maker)],
         pages=Pages(maker, parts.cookies),
         cookies=parts.cookies,
-        operator=operator_service(core),
+        operator=operator_service(core, bans),
         activity=parts.activity,
         sessions=parts.sessions,
+        bans=bans,
         pool=pool,
         redis=redis,
         _uses=parts.uses,
@@ -214,9 +227,10 @@ async def assemble(core: Core, redis: RedisLink | None = None) -> Services:
     )
 
 
-def operator_service(core: Core) -> OperatorService:
-    """The operator's use cases, which need no more than a core."""
+def operator_service(core: Core, bans: Bans) -> OperatorService:
+    """The operator's use cases, which need no more than a core and the bans."""
     return OperatorService(
+        bans=bans,
         accounts=SQLAccountStore(core.database),
         devices=SQLDeviceStore(core.database),
         sessions=SQLSessionStore(core.database),
@@ -226,6 +240,37 @@ def operator_service(core: Core) -> OperatorService:
         database=core.database,
         clock=core.clock,
     )
+
+
+async def open_bans(core: Core) -> Bans:
+    """The bans with what was kept of them. Raises `UnavailableError`, `DamagedError`."""
+    store, steady, policy = (
+        SQLBanStore(core.database),
+        SteadyClock(core.clock),
+        BanPolicy.of(core.config.bans),
+    )
+    shared = core.config.database is not None
+    table = BanTable(steady, _exempt(core))
+    data = core.keys.data
+    bans = Bans(
+        policy=policy,
+        table=table,
+        book=MemoryOffenceBook(policy, steady, store=store, database=core.database, node=core.audit_node),
+        keeper=BanKeeper(store, core.database, table, policy, steady, shared=shared),
+        clock=core.clock,
+        steady=steady,
+        entropy=core.entropy,
+        tag_key=data.get(DataKeyPurpose.DECOY, 1),  # the one that never changes
+        form=AddressForm.of(core.config.privacy.addresses, data.get(DataKeyPurpose.AUDIT, 1)),
+        shared=shared,
+    )
+    await bans.load()
+    return bans
+
+
+def _exempt(core: Core) -> list[str]:
+    """Whom no ban reaches: who was named for it, and whoever brings us other callers."""
+    return [*core.config.bans.allow, *(place for place in core.config.proxies.places if place != UNIX)]
 
 
 def _one_time(core: Core) -> OneTimeSecrets:

@@ -37,6 +37,9 @@ class AuditTag(enum.StrEnum):
     DATA_RESTORED = "operator:data:restore"
     CHAIN_ENDED_BY_RESTORE = "operator:audit:end-chain"
     AUDIT_ERASED = "operator:audit:erase"
+    BAN_ADDED = "operator:ban:add"
+    BAN_LIFTED = "operator:ban:lift"
+    ADDRESS_BANNED = "door:address:ban"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,8 @@ class Ends(enum.Enum):
 PROOFS: Final[Mapping[str, Ends]] = {
     "accounts": Ends.NO,
     "audit_entries": Ends.NO,
+    "bans": Ends.NO,
+    "changes": Ends.NO,
     "chest_keys": Ends.NO,
     "chests": Ends.NO,
     "data_keys": Ends.NO,
@@ -48,6 +50,7 @@ PROOFS: Final[Mapping[str, Ends]] = {
     "key_state": Ends.KEYS,
     "logins": Ends.NO,
     "meta": Ends.NO,
+    "offences": Ends.NO,
     "retired_seeds": Ends.NO,
     "server_certificates": Ends.NO,
     "server_keys": Ends.KEYS,

@@ -1,7 +1,7 @@
 """The operator's use cases. Names are user names, e-mail addresses or account ids, as operators type them."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from watchword.core.clock import Clock, Instant, later
 from watchword.core.ids import AccountId, InviteId, RequestId
@@ -13,6 +13,7 @@ from watchword.server.accounts.store import AccountStore
 from watchword.server.audit.entry import AuditEntry
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.audit.service import AuditReport, AuditService, Progress
+from watchword.server.bans.service import Bans
 from watchword.server.db.migrate import SELECT_INSTANCE
 from watchword.server.db.unit import Database, GuardError, Unit
 from watchword.server.devices.store import DeviceStore
@@ -46,6 +47,7 @@ class OperatorService:
         self,
         *,
         accounts: AccountStore,
+        bans: Bans,
         devices: DeviceStore,
         sessions: SessionStore,
         invites: OneTimeSecrets,
@@ -54,6 +56,8 @@ class OperatorService:
         database: Database,
         clock: Clock,
     ) -> None:
+        self.bans: Final = bans
+        """Whom an operator bans or lets in again; what changes is audited there."""
         self._accounts = accounts
         self._devices = devices
         self._sessions = sessions

@@ -1,0 +1,163 @@
+"""Who did what lately: the offences that do not ban at once, counted by source.
+
+One interface, for a book in this process' memory and for one that nodes share.
+"""
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Callable
+from itertools import islice
+from typing import Final, Protocol
+
+from watchword.core.clock import Instant, SteadyClock
+from watchword.server.bans.policy import BanPolicy, Tally
+from watchword.server.bans.store import MAX_SAVED, KeptOffences, OffenceStore
+from watchword.server.bans.window import NOTHING, Window
+from watchword.server.db.unit import Database, Unit
+
+MAX_SOURCES: Final = 65_536
+MAX_BYTES: Final = 24 << 20
+"""Of windows. By the default policy a source has at most 480."""
+_LOOKED_AT: Final = 16
+"""Sources that are compared to find the one that gives way."""
+
+Told = Callable[[Tally], None]
+
+
+class OffenceBook(Protocol):
+    """Counts failures and different names of each source within the window of the policy."""
+
+    def count(self, source: str, tag: bytes, told: Told) -> None:
+        """One failure more; `tag` (8 bytes) tells names apart, or is empty. Never waits.
+
+        `told` is called with the tally: before this returns, or soon, or never where the tally cannot be had.
+        """
+        ...
+
+    def forget(self, source: str) -> None:
+        """Begin at nothing for `source`: it was banned, or let in again. Never waits."""
+        ...
+
+    async def load(self) -> None:
+        """Read what was kept, once at the start. Raises `UnavailableError`, `DamagedError`."""
+        ...
+
+    async def flush(self) -> None:
+        """Keep what has changed. Raises `UnavailableError`: then it is for the next time."""
+        ...
+
+
+class MemoryOffenceBook:
+    """Bounded; written behind. `node` is whose rows in the store are ours.
+
+    Full, it drops the least telling: whoever failed once, the oldest first. Sources that failed again and again are
+    passed over, so that no flood of addresses makes us forget those that are attacking.
+    """
+
+    def __init__(
+        self,
+        policy: BanPolicy,
+        clock: SteadyClock,
+        *,
+        store: OffenceStore,
+        database: Database,
+        node: str,
+        max_sources: int = MAX_SOURCES,
+    ) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._store = store
+        self._database = database
+        self._node = node
+        self._max_sources = max_sources
+        self._rows: OrderedDict[str, Window] = OrderedDict()
+        self._size = 0
+        self._changed: set[str] = set()
+        self._forgotten: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def count(self, source: str, tag: bytes, told: Told) -> None:
+        now = self._clock.now()
+        window = self._rows.get(source, NOTHING).add(tag, now, self._policy)
+        self._set(source, window)
+        self._changed.add(source)
+        self._forgotten.discard(source)
+        self._make_room(now)
+        told(window.tally())
+
+    def forget(self, source: str) -> None:
+        self._drop(source)
+        self._forgotten.add(source)
+
+    def tally(self, source: str) -> Tally:
+        """Of the window that ends now."""
+        return self._live(self._rows.get(source, NOTHING), self._clock.now()).tally()
+
+    async def load(self) -> None:
+        now = self._clock.now()
+        start = Instant(now - self._policy.window_ms)
+        for kept in await self._store.load_offences(self._node, since=start, limit=self._max_sources):
+            self._set(kept.source, kept.window.not_after(now).since(start))
+        self._make_room(now)
+
+    async def flush(self) -> None:
+        """At most MAX_SAVED sources, those with the most failures first; the others have the next turn."""
+        changed = heapq.nlargest(MAX_SAVED, self._changed, key=lambda source: len(self._rows[source].times))
+        forgotten = list(islice(self._forgotten, MAX_SAVED))
+        if not changed and not forgotten:
+            return
+        unit = Unit(key=b"offences")
+        for source in forgotten:
+            self._store.drop_offences(unit, source, self._node)
+        for source in changed:
+            self._store.save_offences(unit, KeptOffences(source, self._rows[source]), self._node)
+        self._changed.difference_update(changed)
+        self._forgotten.difference_update(forgotten)
+        try:
+            await self._database.commit(unit)
+        except BaseException:
+            self._changed.update(source for source in changed if source in self._rows)
+            self._forgotten.update(source for source in forgotten if source not in self._rows)
+            raise
+
+    def tidy(self) -> None:
+        """Drop sources whose window is empty by now: the front of the row is what was heard of least lately."""
+        now = self._clock.now()
+        while self._rows:
+            source, window = next(iter(self._rows.items()))
+            if self._live(window, now).times:
+                return
+            self._drop(source)
+
+    def _live(self, window: Window, now: Instant) -> Window:
+        return window.since(Instant(now - self._policy.window_ms))
+
+    def _set(self, source: str, window: Window) -> None:
+        before = self._rows.get(source)
+        self._size += window.size - (before.size if before is not None else 0)
+        self._rows[source] = window
+        self._rows.move_to_end(source)
+
+    def _drop(self, source: str) -> None:
+        window = self._rows.pop(source, None)
+        self._changed.discard(source)
+        self._size -= window.size if window is not None else 0
+
+    def _make_room(self, now: Instant) -> None:
+        while len(self._rows) > self._max_sources or (self._size > MAX_BYTES and len(self._rows) > 1):
+            self._drop(self._least_telling(now))
+
+    def _least_telling(self, now: Instant) -> str:
+        """The first of the oldest that says next to nothing, else the one that says least; passed over: moved back."""
+        least, fewest = "", 0
+        for source, window in list(islice(self._rows.items(), _LOOKED_AT)):
+            failures = self._live(window, now).tally().failures
+            if failures <= 1:
+                return source
+            if not least or failures < fewest:
+                least, fewest = source, failures
+        for source in list(islice(self._rows, _LOOKED_AT)):
+            self._rows.move_to_end(source)
+        return least

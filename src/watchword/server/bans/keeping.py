@@ -1,0 +1,164 @@
+"""Bans between memory and database: read at the start, written just behind, heard of from other nodes."""
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Final, NamedTuple, Protocol
+
+from watchword.core.clock import SECOND, Instant, SteadyClock
+from watchword.server.audit.model import AuditEvent
+from watchword.server.bans.model import Ban, BanReason
+from watchword.server.bans.policy import BanPolicy
+from watchword.server.bans.store import BANS, MAX_SAVED, PAGE, BanStore, Cursor, OffenceStore
+from watchword.server.bans.table import MAX_LIVE, BanTable
+from watchword.server.db.unit import Database, Unit
+
+_FRESH: Final = 10 * SECOND
+"""Who looked within this time hears of what happened just now."""
+
+
+class Made(NamedTuple):
+    """A ban to be kept, with what the audit trail says of it. `replace`: whatever is kept of its network."""
+
+    ban: Ban
+    event: AuditEvent | None = None
+    replace: bool = False
+
+
+class Store(BanStore, OffenceStore, Protocol):
+    """Both."""
+
+
+class Heard(Protocol):
+    def __call__(self, ban: Ban, *, was_live: bool) -> None: ...
+
+
+class BanKeeper:
+    """`shared`: other processes, with other clocks, work on the same database."""
+
+    def __init__(
+        self,
+        store: Store,
+        database: Database,
+        table: BanTable,
+        policy: BanPolicy,
+        clock: SteadyClock,
+        *,
+        shared: bool,
+    ) -> None:
+        self._store = store
+        self._database = database
+        self._table = table
+        self._policy = policy
+        self._clock = clock
+        self._shared = shared
+        self._waiting: dict[str, Made] = {}
+        self._writing = asyncio.Lock()
+        self._cursor = Cursor()
+        self._heard_at = Instant(0)
+        self.wake: Final = asyncio.Event()
+        """Set when there is something to write or to hear."""
+        self.on_written: Callable[[], None] = _nobody
+        self.on_heard: Heard = _unheard
+
+    def later(self, made: Made) -> None:
+        """Keep `made` soon. Never waits."""
+        self._waiting[made.ban.network] = made
+        self.wake.set()
+
+    async def flush(self) -> None:
+        """Keep everything that waits. Raises `UnavailableError`: then it waits on."""
+        while self._waiting:
+            batch = dict(islice(self._waiting.items(), MAX_SAVED))
+            for network in batch:
+                del self._waiting[network]
+            try:
+                await self.keep(list(batch.values()))
+            except BaseException:
+                self._waiting = {**batch, **self._waiting}
+                raise
+
+    async def keep(self, bans: Sequence[Made]) -> None:
+        """Keep `bans` now, together with their audit entries. Raises `UnavailableError`."""
+        async with self._writing:
+            for start in range(0, len(bans), MAX_SAVED):
+                await self._write(bans[start : start + MAX_SAVED])
+        self.on_written()
+
+    async def _write(self, bans: Sequence[Made]) -> None:
+        unit = Unit(key=BANS)
+        self._store.begin(unit)
+        for made in bans:
+            self._store.put(unit, made.ban, replace=made.replace)
+            if made.event is not None:
+                unit.note(made.event)
+        await self._database.commit(unit)
+
+    async def load(self) -> None:
+        """Fill the table."""
+        now = self._clock.now()
+        loaded = await self._store.load(since=Instant(now - self._policy.remembered_ms), limit=MAX_LIVE)
+        for kept in loaded.bans:
+            ban = self._bounded(kept, now)
+            self._table.put(ban)
+            if ban != kept and not self._shared:
+                self.later(Made(ban, replace=True))  # else its end would stand before that of any further ban
+        self._cursor = loaded.cursor
+        self._heard_at = now
+
+    async def hear(self) -> None:
+        """Take what other nodes have kept since the last time."""
+        now = self._clock.now()
+        is_fresh = now - self._heard_at < _FRESH
+        while True:
+            changes = await self._store.changes(self._cursor)
+            for _cursor, ban in changes:
+                self._take(ban, now, is_fresh=is_fresh)
+            if changes:
+                self._cursor = changes[-1].cursor
+            if len(changes) < PAGE:
+                break
+        self._heard_at = now
+
+    def drop_old(self, unit: Unit) -> None:
+        now = self._clock.now()
+        self._store.drop_old(unit, Instant(now - self._policy.remembered_ms))
+        self._store.drop_old_offences(unit, Instant(now - self._policy.window_ms))
+
+    def _take(self, kept: Ban, now: Instant, *, is_fresh: bool) -> None:
+        here = self._table.last_of(kept.network)
+        if here is not None and (here.id, here.made_at) == (kept.id, kept.made_at):
+            return  # our own
+        waiting = self._waiting.get(kept.network)
+        if waiting is not None and waiting.ban.ends_at >= kept.ends_at:
+            return  # ours is longer, and about to be kept
+        ban = self._as_if_now(kept, now) if is_fresh else self._bounded(kept, now)
+        self._table.put(ban)
+        self.on_heard(ban, was_live=here is not None and here.is_live(now))
+
+    def _bounded(self, kept: Ban, now: Instant) -> Ban:
+        """No ban lasts longer from now on than it did when it was made: a clock may have been ahead then."""
+        if kept.is_for_ever or kept.was_lifted:
+            return kept
+        ends_at = Instant(min(kept.ends_at, now + self._length(kept)))
+        return kept if ends_at == kept.ends_at else dataclasses.replace(kept, made_at=now, ends_at=ends_at)
+
+    def _as_if_now(self, kept: Ban, now: Instant) -> Ban:
+        """What another node has just made, by our clock: its own may show another time."""
+        if kept.is_for_ever or kept.was_lifted:
+            return kept
+        return dataclasses.replace(kept, made_at=now, ends_at=Instant(now + self._length(kept)))
+
+    def _length(self, kept: Ban) -> int:
+        if kept.reason is BanReason.OPERATOR:
+            return kept.length_ms
+        return min(kept.length_ms, self._policy.longest_ms)
+
+
+def _nobody() -> None:
+    """No other node has to be told."""
+
+
+def _unheard(ban: Ban, *, was_live: bool) -> None:
+    del ban, was_live

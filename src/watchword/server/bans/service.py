@@ -1,0 +1,358 @@
+"""The bans of a running server: found and made in memory at once, kept in the database just behind.
+
+offend ──▶ book ──▶ ban in the table ──▶ (wake) rows and audit entries ──▶ other nodes are told
+                          ▲                                                       │
+                          └──────────── what other nodes have kept ◀──────────────┘
+"""
+
+import asyncio
+import contextlib
+import hmac
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Final
+
+from watchword.core.clock import SECOND, Clock, Instant, SteadyClock
+from watchword.core.entropy import Entropy
+from watchword.core.ids import BanId
+from watchword.core.secret import Secret
+from watchword.crypto.kdf import Label, derive
+from watchword.errors import ForbiddenError, MalformedError, NotFoundError, WatchwordError
+from watchword.server.addresses import AddressForm, source_of
+from watchword.server.audit.model import AuditEvent, AuditTag
+from watchword.server.bans.book import OffenceBook
+from watchword.server.bans.keeping import BanKeeper, Made
+from watchword.server.bans.limited import EachOf
+from watchword.server.bans.model import FOR_EVER, MAX_NOTE, Ban, BanReason, Offence, OffenceKind
+from watchword.server.bans.networks import dangers, first_address, parse_network, place_of, prefix_of, text_of
+from watchword.server.bans.policy import BanPolicy, Tally
+from watchword.server.bans.table import BanTable, LiveBan
+from watchword.server.bans.watching import BanChange, Change, Watchers
+from watchword.server.bans.window import TAG_SIZE
+from watchword.server.db.unit import Unit
+from watchword.server.logs import get_log
+
+LOOK_EVERY_S: Final = 2.0
+"""Between two looks at what other nodes did, and two writes of what was counted here."""
+MAX_PAGE: Final = 500
+"""Bans in one answer."""
+MAX_LENGTH: Final = 3650 * 86_400 * SECOND
+"""Ten years: for longer there is “for ever”."""
+
+_log: Final = get_log("bans")
+Facts = Mapping[str, str | int]
+
+
+class Bans:
+    """`find` and `offend` never wait. `tag_key` tells names apart, and must stay the same for a window at least.
+
+    `shared`: other processes work on the same database.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: BanPolicy,
+        table: BanTable,
+        book: OffenceBook,
+        keeper: BanKeeper,
+        clock: Clock,
+        steady: SteadyClock,
+        entropy: Entropy,
+        tag_key: Secret,
+        form: AddressForm,
+        shared: bool,
+    ) -> None:
+        self._policy = policy
+        self._table = table
+        self._book = book
+        self._keeper = keeper
+        self._clock = clock
+        self._steady = steady
+        self._entropy = entropy
+        self._tag_key = derive(tag_key, Label.OFFENCE_NAME).reveal()
+        self._form = form
+        self._shared = shared
+        self._limited = EachOf(policy.limited_each)
+        self._watchers = Watchers()
+        self.find: Final[Callable[[str], LiveBan | None]] = table.find
+        """The ban that keeps an address (canonical) out, or None. A few microseconds."""
+        self.made: Final[dict[BanReason, int]] = dict.fromkeys(BanReason, 0)
+        """Bans made here since the start."""
+        keeper.on_heard = self._heard
+
+    @property
+    def live(self) -> int:
+        """How many bans are live here."""
+        return len(self._table)
+
+    def is_exempt(self, address: str) -> bool:
+        """Whether nothing bans `address`: it is in `bans.allow`, or a trusted proxy."""
+        return self._table.is_exempt(address)
+
+    def on_written(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called whenever bans of this process are in the database: for other nodes to look."""
+        self._keeper.on_written = tell
+
+    def wake(self) -> None:
+        """Look at once what other nodes have written, and write what is to be written here."""
+        self._keeper.wake.set()
+
+    # ── offences ──
+
+    def offend(self, offence: Offence) -> None:
+        """Count an offence, and ban its source where that is due. Never raises, never waits."""
+        source = source_of(offence.address)
+        if self._policy.off or not source or self._table.is_exempt(offence.address):
+            return
+        at_once = self._policy.judge_at_once(offence.kind)
+        if at_once is not None:
+            self._ban(source, at_once, offence.address)
+        elif offence.kind is not OffenceKind.LIMITED or self._limited.is_due(source):
+            tag = self._tag(offence.name)
+            self._book.count(source, tag, lambda tally: self._judge(offence, source, tally))
+
+    def _tag(self, name: str) -> bytes:
+        return hmac.digest(self._tag_key, name.encode(), "sha256")[:TAG_SIZE] if name else b""
+
+    def _judge(self, offence: Offence, source: str, tally: Tally) -> None:
+        reason = self._policy.judge(offence.kind, tally)
+        if reason is not None:
+            self._ban(source, reason, offence.address)
+
+    def _ban(self, network: str, reason: BanReason, address: str) -> None:
+        """Ban `network` for what was done from `address`, and what is around it where enough in there is banned."""
+        now = self._steady.now()
+        previous = self._table.last_of(network)
+        doublings = self._policy.doublings(previous, now)
+        length = self._policy.length_ms(reason, doublings)
+        if not self._policy.extends(previous, length, now):
+            return
+        is_same = previous is not None and previous.is_live(now)
+        ban = Ban(
+            id=previous.id if previous is not None and is_same else self._new_id(),
+            network=network,
+            reason=reason,
+            made_at=now,
+            ends_at=Instant(now + length),
+            doublings=doublings,
+        )
+        self._book.forget(network)
+        self._keeper.later(Made(ban, self._banned(ban, address)))
+        self._take(ban, Change.EXTENDED if is_same else Change.BANNED)
+        for around in self._table.neighbours(prefix_of(network)):
+            self._ban(text_of(around), BanReason.NEIGHBOURS, address)
+
+    def _take(self, ban: Ban, change: Change) -> None:
+        self._table.put(ban)
+        self.made[ban.reason] += 1
+        self._watchers.tell(BanChange(change, ban))
+        _log.info(
+            "bans.made",
+            ban=str(ban.id),
+            address=self._show(ban.network),
+            reason=ban.reason.value,
+            seconds=_seconds(ban),
+        )
+
+    def _banned(self, ban: Ban, address: str) -> AuditEvent:
+        return AuditEvent(
+            tag=AuditTag.ADDRESS_BANNED,
+            at=self._clock.now(),
+            facts={**_facts(ban), "reason": ban.reason.value, "doublings": ban.doublings},
+            personal={"address": self._form.show(address)},
+        )
+
+    def _show(self, network: str) -> str:
+        """A network as it may be kept: whole where addresses are, else by its first address."""
+        shown = self._form.show(first_address(network))
+        return network if shown == first_address(network) else shown
+
+    def _new_id(self) -> BanId:
+        return BanId.new(self._steady.now(), self._entropy)
+
+    def _heard(self, ban: Ban, *, was_live: bool) -> None:
+        """Another node has banned or lifted, and the table has it."""
+        if ban.was_lifted:
+            self._book.forget(ban.network)
+            if was_live:
+                self._watchers.tell(BanChange(Change.LIFTED, ban))
+        elif ban.is_live(self._steady.now()):
+            self._watchers.tell(BanChange(Change.EXTENDED if was_live else Change.BANNED, ban))
+
+    # ── what an operator does ──
+
+    def page(self, *, after: BanId | None = None, limit: int = MAX_PAGE) -> list[Ban]:
+        """Live bans in the order of their ids, which is that of their beginnings; the next ones behind `after`."""
+        found = [ban for ban in self._table if after is None or ban.id > after]
+        return sorted(found, key=lambda ban: ban.id)[: max(1, min(limit, MAX_PAGE))]
+
+    async def add(
+        self,
+        network: str,
+        *,
+        by: Facts,
+        length_ms: int | None = None,
+        note: str = "",
+        own: str = "",
+        confirmed: bool = False,
+    ) -> Ban:
+        """Ban an address or a network for `length_ms`, or for ever, whatever ban it has.
+
+        `by` says who asks; `own` is the address from which, where it is known. Once this returns the ban is kept.
+
+        Raises:
+            MalformedError: that is no network, no length or no note.
+            ForbiddenError: what may be a mistake was not `confirmed`, or everybody in it is exempt.
+        """
+        text = _parse_target(network)
+        _check_length(length_ms, note)
+        if self._table.covers_exempt(text):
+            raise ForbiddenError(f"{text} is in bans.allow, or a trusted proxy: no ban would reach it")
+        found = dangers(text, own)
+        if found and not confirmed:
+            raise ForbiddenError(f"{'; '.join(found)}: say --yes if you mean it")
+        now = self._steady.now()
+        ban = Ban(
+            id=self._new_id(),
+            network=text,
+            reason=BanReason.OPERATOR,
+            made_at=now,
+            ends_at=FOR_EVER if length_ms is None else Instant(now + length_ms),
+            doublings=0,
+            note=note,
+        )
+        await self._keeper.keep([Made(ban, self._added(ban, by), replace=True)])
+        self._take(ban, Change.BANNED)
+        return ban
+
+    async def lift(self, target: str, *, by: Facts, confirmed: bool = False) -> list[Ban]:
+        """End the bans that `target` means: an id, an address (its source), or a network with all that is in it.
+
+        What led to them is forgotten too. Raises `NotFoundError`, `MalformedError`, `ForbiddenError`.
+        """
+        bans = self._meant(target)
+        if len(bans) > 1 and not confirmed and not prefix_of(_parse_target(target)).length:
+            raise ForbiddenError(f"that lifts all {len(bans)} bans: say --yes if you mean it")
+        now = self._steady.now()
+        lifted = [_lifted(ban, now) for ban in bans]
+        events = [self._lifted_event(ban, by) for ban in lifted]
+        await self._keeper.keep(
+            [Made(ban, event, replace=True) for ban, event in zip(lifted, events, strict=True)]
+        )
+        for ban in lifted:
+            self._table.remove(ban.network)
+            self._book.forget(ban.network)
+            self._watchers.tell(BanChange(Change.LIFTED, ban))
+        return lifted
+
+    def watch(self) -> AsyncIterator[BanChange]:
+        """What changes from now on, for ever."""
+        return self._watchers.watch()
+
+    def _meant(self, target: str) -> list[Ban]:
+        if target.startswith(f"{BanId.prefix}_"):
+            found = [ban for ban in self._table if ban.id == BanId.parse(target)]
+        else:
+            network = _parse_target(target)
+            found = self._table.within(source_of(network) or network)
+        if not found:
+            raise NotFoundError(self._why_none(target))
+        return found
+
+    def _why_none(self, target: str) -> str:
+        place = place_of(target)
+        around = [ban for ban in self._table if place is not None and prefix_of(ban.network).holds(place)]
+        if around:
+            return f"“{target}” is banned with all of {around[0].network}: lift that, by its name"
+        return f"nobody at “{target}” is banned"
+
+    def _added(self, ban: Ban, by: Facts) -> AuditEvent:
+        personal = {"address": self._show(ban.network), **({"note": ban.note} if ban.note else {})}
+        facts = {**_facts(ban), **by}
+        return AuditEvent(tag=AuditTag.BAN_ADDED, at=self._clock.now(), facts=facts, personal=personal)
+
+    def _lifted_event(self, ban: Ban, by: Facts) -> AuditEvent:
+        facts = {"ban": str(ban.id), "prefix": prefix_of(ban.network).length, **by}
+        personal = {"address": self._show(ban.network)}
+        return AuditEvent(tag=AuditTag.BAN_LIFTED, at=self._clock.now(), facts=facts, personal=personal)
+
+    # ── keeping ──
+
+    async def load(self) -> None:
+        """Read what was kept, once, before anybody is let in. Raises `UnavailableError`, `DamagedError`."""
+        await self._keeper.load()
+        await self._book.load()
+
+    async def run(self) -> None:
+        """Keep what happens here, and hear of what happens elsewhere, for ever."""
+        trouble = False
+        while True:
+            try:
+                await self._step()
+                if trouble:
+                    _log.info("bans.kept_again")
+                trouble = False
+            except Exception as error:  # noqa: BLE001  # whatever it is, bans must be kept once it is over
+                if not trouble:
+                    _log.fault("bans.not_kept", error)
+                trouble = True
+            await self._rest(trouble=trouble)
+
+    async def flush(self) -> None:
+        """Keep everything that is not yet kept, as far as the database can: at the end."""
+        with contextlib.suppress(WatchwordError):
+            await self._keeper.flush()
+            await self._book.flush()
+
+    def drop_old(self, unit: Unit) -> None:
+        """Add to `unit` what forgets rows that make no difference any more."""
+        self._keeper.drop_old(unit)
+
+    async def _step(self) -> None:
+        self._table.expire()
+        await self._keeper.flush()
+        await self._book.flush()
+        if self._shared:
+            await self._keeper.hear()
+
+    async def _rest(self, *, trouble: bool) -> None:
+        if trouble:  # what is to be kept would wake us at once
+            await asyncio.sleep(LOOK_EVERY_S)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._keeper.wake.wait(), LOOK_EVERY_S)
+        self._keeper.wake.clear()
+
+
+def _parse_target(text: str) -> str:
+    """An address or a network as an operator types it. An IPv6 address means its source. Raises `MalformedError`."""
+    network = parse_network(text)
+    return source_of(network) or network
+
+
+def _check_length(length_ms: int | None, note: str) -> None:
+    if length_ms is not None and not 0 < length_ms <= MAX_LENGTH:
+        raise MalformedError("a ban lasts for ten years at most, or for ever")
+    if len(note) > MAX_NOTE:
+        raise MalformedError(f"a reason has at most {MAX_NOTE} characters")
+
+
+def _lifted(ban: Ban, now: Instant) -> Ban:
+    return Ban(
+        id=ban.id,
+        network=ban.network,
+        reason=ban.reason,
+        made_at=now,
+        ends_at=now,
+        doublings=0,
+        note=ban.note,
+    )
+
+
+def _facts(ban: Ban) -> dict[str, str | int]:
+    return {"ban": str(ban.id), "prefix": prefix_of(ban.network).length, "seconds": _seconds(ban)}
+
+
+def _seconds(ban: Ban) -> int:
+    """0: for ever."""
+    return 0 if ban.is_for_ever else ban.length_ms // SECOND

@@ -1,0 +1,168 @@
+"""The table of bans: what is found, what is exempt, what ends, and how long a look takes."""
+
+import time
+
+import pytest
+
+from watchword.core.clock import DAY, MINUTE, SECOND, Instant, SteadyClock
+from watchword.core.ids import BanId
+from watchword.server.bans.model import FOR_EVER, Ban, BanReason
+from watchword.server.bans.networks import prefix_of, text_of
+from watchword.server.bans.table import BanTable
+from watchword.testing import FixedClock
+
+
+class Stage:
+    def __init__(self, *exempt: str, max_live: int = 1000) -> None:
+        self.clock = FixedClock()
+        self.table = BanTable(SteadyClock(self.clock), exempt, max_live=max_live)
+        self._number = 0
+
+    def ban(self, network: str, length: int = 10 * MINUTE, *, doublings: int = 0) -> Ban:
+        self._number += 1
+        now = self.clock.now()
+        ban = Ban(
+            id=BanId(self._number.to_bytes(16, "big")),
+            network=network,
+            reason=BanReason.FAILURES,
+            made_at=now,
+            ends_at=Instant(now + length) if length else FOR_EVER,
+            doublings=doublings,
+        )
+        self.table.put(ban)
+        return ban
+
+    def found(self, address: str) -> str:
+        found = self.table.find(address)
+        return found.network if found is not None else ""
+
+
+def test_a_ban_reaches_its_network_and_nobody_beside_it() -> None:
+    stage = Stage()
+    for network in ("192.0.2.7", "198.51.100.0/24", "2001:db8:1:2::/64", "2001:db8:f00::/48"):
+        stage.ban(network)
+    assert stage.found("192.0.2.7") == "192.0.2.7"
+    assert stage.found("192.0.2.8") == ""
+    assert stage.found("198.51.100.255") == "198.51.100.0/24"
+    assert stage.found("198.51.101.0") == ""
+    assert stage.found("2001:db8:1:2:ffff::1") == "2001:db8:1:2::/64"
+    assert stage.found("2001:db8:1:3::1") == ""
+    assert stage.found("2001:db8:f00:ffff::1") == "2001:db8:f00::/48"
+    assert stage.found("::ffff:192.0.2.7") == "192.0.2.7"
+
+
+@pytest.mark.parametrize("address", ["", "unix", "192.0.2", "1.2.3.4.5", "::g", "fe80::1%eth0", "\0", "é"])
+def test_what_is_no_address_is_not_found(address: str) -> None:
+    stage = Stage()
+    stage.ban("0.0.0.0/0")
+    stage.ban("::/0")
+    assert stage.table.find(address) is None
+
+
+def test_the_longest_of_several_bans_is_told() -> None:
+    stage = Stage()
+    stage.ban("192.0.2.7", MINUTE)
+    stage.ban("192.0.2.0/24", 3 * MINUTE)
+    stage.ban("192.0.0.0/16", 2 * MINUTE)
+    found = stage.table.find("192.0.2.7")
+    assert found is not None
+    assert (found.network, found.ends_in_s()) == ("192.0.2.0/24", 180)
+    stage.clock.advance(SECOND)
+    assert found.ends_in_s() == 179
+
+
+def test_a_ban_is_over_at_its_end_and_not_before() -> None:
+    stage = Stage()
+    stage.ban("192.0.2.7", 2 * SECOND)
+    stage.clock.advance(1999)
+    assert stage.found("192.0.2.7")
+    stage.clock.advance(1)
+    assert not stage.found("192.0.2.7")
+
+
+def test_a_ban_for_ever_says_to_come_back_in_a_day() -> None:
+    stage = Stage()
+    stage.ban("192.0.2.7", 0)
+    found = stage.table.find("192.0.2.7")
+    assert found is not None
+    assert found.ends_in_s() == 86_400
+
+
+def test_fault_D12_who_is_exempt_is_never_found_whatever_is_banned() -> None:
+    stage = Stage("127.0.0.1", "192.0.2.0/28", "2001:db8:1:2::7")
+    for network in ("0.0.0.0/0", "::/0", "192.0.2.7", "2001:db8:1:2::/64"):
+        stage.ban(network, 0)
+    assert not stage.found("127.0.0.1")
+    assert not stage.found("192.0.2.7")
+    assert not stage.found("2001:db8:1:2::7")
+    assert stage.found("127.0.0.2")
+    assert stage.found("192.0.2.16")
+    assert stage.found("2001:db8:1:2::8")
+    assert stage.table.covers_exempt("192.0.2.8/29")
+    assert not stage.table.covers_exempt("192.0.2.0/24")
+
+
+def test_a_ban_that_ended_is_remembered_as_long_as_it_matters() -> None:
+    stage = Stage()
+    stage.ban("192.0.2.7", MINUTE, doublings=1)
+    stage.clock.advance(MINUTE)
+    stage.table.expire()
+    assert len(stage.table) == 0
+    assert stage.table.last_of("192.0.2.7") is not None
+    stage.clock.advance(2 * DAY - 1)
+    stage.table.expire()
+    assert stage.table.last_of("192.0.2.7") is not None
+    stage.clock.advance(1)
+    stage.table.expire()
+    assert stage.table.last_of("192.0.2.7") is None
+
+
+def test_a_newer_ban_of_a_network_takes_the_place_of_the_older() -> None:
+    stage = Stage()
+    stage.ban("192.0.2.7", MINUTE)
+    newer = stage.ban("192.0.2.7", 3 * MINUTE)
+    assert list(stage.table) == [newer]
+    stage.clock.advance(MINUTE + SECOND)
+    stage.table.expire()
+    assert stage.found("192.0.2.7")
+
+
+def test_a_full_table_drops_the_bans_that_end_soonest() -> None:
+    stage = Stage(max_live=3)
+    for last, minutes in ((1, 5), (2, 1), (3, 9), (4, 7), (5, 2)):
+        stage.ban(f"192.0.2.{last}", minutes * MINUTE)
+    assert {ban.network for ban in stage.table} == {"192.0.2.1", "192.0.2.3", "192.0.2.4"}
+    assert not stage.found("192.0.2.2")
+
+
+def test_what_is_within_a_network_is_told_from_what_is_around_it() -> None:
+    stage = Stage()
+    for network in ("192.0.2.7", "192.0.2.0/24", "192.0.0.0/16", "2001:db8::/64"):
+        stage.ban(network)
+    assert {ban.network for ban in stage.table.within("192.0.2.0/24")} == {"192.0.2.7", "192.0.2.0/24"}
+    assert {ban.network for ban in stage.table.within("::/0")} == {"2001:db8::/64"}
+
+
+def test_neighbours_are_counted_while_they_are_live() -> None:
+    stage = Stage()
+    sources = [f"2001:db8:1:{number:x}::/64" for number in range(4)]
+    for source in sources[:3]:
+        stage.ban(source)
+    assert stage.table.neighbours(prefix_of(sources[0])) == []
+    stage.ban(sources[3])
+    assert list(map(text_of, stage.table.neighbours(prefix_of(sources[0])))) == ["2001:db8:1::/56"]
+    stage.table.remove(sources[2])
+    assert stage.table.neighbours(prefix_of(sources[0])) == []
+
+
+def test_a_look_among_100_000_bans_takes_a_few_microseconds() -> None:
+    stage = Stage("127.0.0.1", max_live=200_000)
+    for number in range(50_000):
+        stage.ban(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+        stage.ban(f"2001:db8:{number:x}::/64")
+    addresses = [f"10.{number % 2}.{number & 255}.9" for number in range(5000)]
+    addresses += [f"2001:db8:{number:x}:{number % 3:x}::9" for number in range(5000)]
+    begun = time.process_time()
+    for address in addresses:
+        stage.table.find(address)
+    assert (time.process_time() - begun) / len(addresses) < 50e-6
