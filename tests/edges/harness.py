@@ -23,6 +23,7 @@ from watchword.core.clock import SystemClock
 from watchword.core.entropy import SystemEntropy
 from watchword.core.secret import Secret
 from watchword.errors import NotFoundError, UnauthenticatedError
+from watchword.server.addresses import WHOLE
 from watchword.server.http import Reply, Request, Route
 from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
@@ -31,6 +32,7 @@ from watchword.server.http.fronts.demand import Demand
 from watchword.server.http.fronts.frames import Hello
 from watchword.server.http.fronts.pool import Fronts
 from watchword.server.http.hosts import HostPolicy
+from watchword.server.http.proxies import NO_PROXIES
 from watchword.server.http.serve import serve
 from watchword.server.http.sockets import bind
 from watchword.server.http.tls import make_tls_context
@@ -73,7 +75,15 @@ async def who(request: Request) -> Reply:
 async def told(request: Request) -> Reply:
     """What the edge believes of the request."""
     context = request.context
-    return Reply.json({"address": context.address, "agent": context.user_agent, "origin": ORIGIN})
+    return Reply.json(
+        {
+            "address": context.address,
+            "named": context.caller_named,
+            "shown": context.shown_address,
+            "agent": context.user_agent,
+            "origin": ORIGIN,
+        }
+    )
 
 
 async def broken(request: Request) -> Reply:
@@ -175,11 +185,15 @@ class Answer:
 class Connection:
     """One TLS connection; writes what it is given, as it is given."""
 
-    def __init__(self, port: int, context: ssl.SSLContext, source: str | None = None) -> None:
+    def __init__(
+        self, port: int, context: ssl.SSLContext, source: str | None = None, before: bytes = b""
+    ) -> None:
+        """`before` is sent as it is, before TLS."""
         raw = socket.create_connection(
             ("127.0.0.1", port), timeout=PATIENCE_S, source_address=(source, 0) if source else None
         )
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        raw.sendall(before)
         self.tls = context.wrap_socket(raw, server_hostname="localhost")
         self.buffer = b""
 
@@ -239,8 +253,8 @@ class RunningServer:
             assert time.monotonic() < ends, "no front is ready"
             time.sleep(0.01)
 
-    def connect(self, source: str | None = None) -> Connection:
-        return Connection(self.port, self.client, source)
+    def connect(self, source: str | None = None, before: bytes = b"") -> Connection:
+        return Connection(self.port, self.client, source, before)
 
     def raw(self, data: bytes, *, head: bool = False) -> Answer:
         """Send `data` on a new connection; the answer, and whether the server then closed."""
@@ -308,6 +322,8 @@ def running_server(
             stop=stop,
             limits=limits,
             fronts=pool,
+            proxies=options.get("proxies", NO_PROXIES),
+            addresses=options.get("addresses", WHOLE),
         )
 
     def work() -> None:

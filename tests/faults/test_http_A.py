@@ -473,7 +473,8 @@ def test_fault_A10_forwarded_headers_change_nothing(server: RunningServer):
         "X-Rewrite-URL",
     ]
     answer = server.request("GET", "/api/told", None, [(name, "6.6.6.6") for name in lies])
-    assert answer.json() == {"address": "127.0.0.1", "agent": "", "origin": ORIGIN}
+    found = answer.json()
+    assert (found["address"], found["agent"], found["origin"]) == ("127.0.0.1", "", ORIGIN)
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PUT", "DELETE", "PATCH", "GET", "HEAD", "OPTIONS"])
