@@ -78,7 +78,7 @@ LIES = (
 
 def test_a_proxy_that_passes_tls_on_introduces_its_callers(tmp_path: Path) -> None:
     components.require("haproxy")
-    config, _ = blocks("haproxy")
+    config, _ = blocks("cfg")
     with kept_port() as port, harness.running_server(proxies=Proxies.of(["127.0.0.1"], None)) as server:
         config = put(config, ("bind :443", f"bind 127.0.0.1:{port}"), (":8443", f":{server.port}"))
         with haproxy(tmp_path / "haproxy", port, config):
@@ -88,7 +88,7 @@ def test_a_proxy_that_passes_tls_on_introduces_its_callers(tmp_path: Path) -> No
 
 def test_fault_D8_forwarded_is_read_as_a_proxy_appends_it(tmp_path: Path) -> None:
     components.require("haproxy")
-    _, config = blocks("haproxy")
+    _, config = blocks("cfg")
     proxies = Proxies.of(["127.0.0.1"], "Forwarded")
     with kept_port() as port, harness.running_server(proxies=proxies) as server:
         chain, key = harness.throw_away_certificate()
@@ -135,7 +135,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     ca = OtherCA.make(tmp_path / "ca")
     signed = ca.sign("site")
     (tmp_path / "site.pem").write_bytes(signed.chain.read_bytes() + signed.key.read_bytes())
-    _, config = blocks("haproxy")
+    _, config = blocks("cfg")
     _, settings = blocks("toml")
     with kept_port() as port:
         config = put(

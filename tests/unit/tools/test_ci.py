@@ -25,6 +25,7 @@ def checkout(tmp_path: Path) -> Path:
         "curl",
         "git",
         "groff",
+        "haproxy",
         "hydra",
         "nginx",
         "node",

@@ -154,7 +154,8 @@ FIELDS: Final[tuple[Field, ...]] = (
         default=DEFAULT_HEADER,
         default_text=DEFAULT_HEADER,
         unit="name of a header",
-        effect="Where those proxies append the address that called them.",
+        effect="Where those proxies append the address that called them: Forwarded (RFC 7239), or any other as"
+        " X-Forwarded-For.",
     ),
     Field(
         key="proxy_protocol",
@@ -469,7 +470,8 @@ FIELDS: Final[tuple[Field, ...]] = (
         default="whole",
         default_text="whole",
         unit="whole, truncated or keyed",
-        effect="How addresses of callers are kept in the log, the audit trail and sessions.",
+        effect="What the log, the audit trail and sessions hold of callers' addresses: all, the network (/24, /48), or"
+        " a keyed hash.",
     ),
     Field(
         key="privacy.addresses_days",
