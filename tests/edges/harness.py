@@ -36,6 +36,7 @@ from watchword.server.http.proxies import NO_PROXIES
 from watchword.server.http.serve import serve
 from watchword.server.http.sockets import bind
 from watchword.server.http.tls import make_tls_context
+from watchword.server.http.trickle import IsBanned, nobody_is_banned
 from watchword.server.http.wire import ASGIApp
 from watchword.server.logs import get_log
 
@@ -295,7 +296,12 @@ class RunningServer:
 
 @contextmanager
 def running_server(
-    *, limits: ConnectionLimits | None = None, fronts: int | None = None, grace_s: int = 2, **options: Any
+    *,
+    limits: ConnectionLimits | None = None,
+    fronts: int | None = None,
+    grace_s: int = 2,
+    is_banned: IsBanned = nobody_is_banned,
+    **options: Any,
 ) -> Iterator[RunningServer]:
     """`serve` in a thread of its own, stopped gracefully at the end."""
     chain, key = throw_away_certificate()
@@ -324,6 +330,7 @@ def running_server(
             fronts=pool,
             proxies=options.get("proxies", NO_PROXIES),
             addresses=options.get("addresses", WHOLE),
+            is_banned=is_banned,
         )
 
     def work() -> None:

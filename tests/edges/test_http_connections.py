@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 from hypothesis import given
@@ -70,6 +70,19 @@ def test_one_source_has_its_share_and_what_exceeds_is_closed_at_once(
         assert ask(other, server) == 200
         assert not any(is_closed(each, 0.1) for each in opened[:4])
         other.close()
+
+
+@pytest.mark.parametrize("fronts", [0, 1])
+def test_a_banned_source_has_few_connections_and_none_of_its_others_costs_a_handshake(fronts: int):
+    with (
+        ExitStack() as stack,
+        running_server(fronts=fronts, is_banned=lambda address: address == "127.0.0.9") as server,
+    ):
+        opened = idle(stack, server, 40, source="127.0.0.9")
+        assert all(is_closed(each) for each in opened[-5:])  # ten, and a few for the time that this takes
+        assert not any(is_closed(each, 0.05) for each in opened[:5])
+        other = stack.enter_context(closing(server.connect(source="127.0.0.2")))
+        assert ask(other, server) == 200
 
 
 def test_nobody_holds_the_door_shut_by_keeping_silent(server: RunningServer):

@@ -7,7 +7,7 @@ from watchword.server.config.model import WithoutRedis
 from watchword.server.core import Core
 from watchword.server.health import Health
 from watchword.server.http.admission import Admission
-from watchword.server.measures import ConnectionMeasures, LimitMeasures, RequestMeasures, Shared
+from watchword.server.measures import ConnectionMeasures, DoorMeasures, LimitMeasures, RequestMeasures, Shared
 from watchword.server.metrics.population import Population
 from watchword.server.metrics.reader import MetricsReader
 from watchword.server.metrics.sources import Sources
@@ -28,11 +28,14 @@ class Telling:
             checkpointer=core.checkpointer,
             shared=shared,
         )
+        self.door = DoorMeasures()
+        self.health = Health(database=core.database, measures=core.measures, checkpointer=core.checkpointer)
         self.reader = MetricsReader(
             Sources(
                 requests=self.requests,
                 connections=self.connections,
                 limits=self.limits,
+                door=self.door,
                 admission=admission,
                 hashes=services.pool,
                 database=core.measures,

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from watchword.server.addresses import WHOLE, AddressForm, source_of
+from watchword.server.http.trickle import IsBanned, Trickle, nobody_is_banned
 from watchword.server.logs import get_log
 from watchword.server.measures import ConnectionMeasures
 
@@ -103,8 +104,11 @@ class Places:
         limits: ConnectionLimits,
         measures: ConnectionMeasures | None = None,
         form: AddressForm = WHOLE,
+        *,
+        is_banned: IsBanned = nobody_is_banned,
     ) -> None:
         self._limits = limits
+        self._trickle = Trickle(is_banned)
         self.form = form
         self.measures = measures or ConnectionMeasures()
         self._taken: dict[str, set[Place]] = {}
@@ -123,11 +127,13 @@ class Places:
         return self.measures.shed
 
     def take(self, address: str, *, shared: bool = False) -> Place | None:
-        """A place for a connection from `address` (canonical); None where there is no room: close it.
+        """A place for a connection from `address` (canonical); None where it gets none: close it.
 
         `shared`: many callers stand behind this address, so it may have all the places.
         """
         now, source = asyncio.get_running_loop().time(), source_of(address)
+        if not shared and not self._may_connect(address, now):
+            return None
         if not shared and len(self._taken.get(source, ())) >= self._limits.per_source:
             room = self._make_room(self._quiet_of.get(source, {}), now)
         else:
@@ -147,6 +153,8 @@ class Places:
         now, source = asyncio.get_running_loop().time(), source_of(address)
         if place not in self._taken.get(place.source, ()):
             return False
+        if not shared and not self._may_connect(address, now):
+            return False
         if source != place.source:
             if not shared and not self._has_share(source, now):
                 self._shed_one(now)
@@ -157,6 +165,12 @@ class Places:
             self._append(place)
         place.address = address
         return True
+
+    def _may_connect(self, address: str, now: float) -> bool:
+        if self._trickle.lets_in(address, now):
+            return True
+        self.measures.banned += 1
+        return False
 
     def _has_share(self, source: str, now: float) -> bool:
         """Whether `source` may have one more."""

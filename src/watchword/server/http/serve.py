@@ -20,6 +20,7 @@ from watchword.server.http.listener import CurrentTLS, Listener
 from watchword.server.http.protocol import HTTPProtocol
 from watchword.server.http.proxies import NO_PROXIES, Proxies
 from watchword.server.http.sockets import Address, address_of
+from watchword.server.http.trickle import IsBanned, nobody_is_banned
 from watchword.server.http.wire import ASGIApp
 from watchword.server.logs import get_log
 from watchword.server.measures import ConnectionMeasures
@@ -123,6 +124,7 @@ async def serve(
     measures: ConnectionMeasures | None = None,
     fronts: Fronts | None = None,
     addresses: AddressForm = WHOLE,
+    is_banned: IsBanned = nobody_is_banned,
 ) -> None:
     """Serve `app` on `listen` (from `bind`) until SIGINT, SIGTERM or `stop`.
 
@@ -132,11 +134,12 @@ async def serve(
     within `shutdown_grace_s`; a second signal does not wait. Signals are taken in the main thread only. Without
     `limits` of connections the limit of open files is raised, and gives them. `measures` counts connections.
     `fronts` do TLS and HTTP for us, as far as there are any. `addresses` is how callers' addresses are written down.
+    Who `is_banned` gets few new connections.
     Raises `UnavailableError` when the app's lifespan does not start; its own event in the log says why.
     """
     config = make_config(app, shutdown_grace_s)
     asyncio.get_running_loop().set_exception_handler(log_exception)
-    places = Places(limits or ConnectionLimits.of_process(), measures, addresses)
+    places = Places(limits or ConnectionLimits.of_process(), measures, addresses, is_banned=is_banned)
     server = Server(
         config,
         listen,

@@ -6,6 +6,7 @@ own code (routes, enums, lists below), never from what a caller sends, so a tabl
 
 from watchword.server.measures.connections import ConnectionMeasures
 from watchword.server.measures.database import DatabaseMeasures
+from watchword.server.measures.door import DoorMeasures
 from watchword.server.measures.guesses import GuessMeasures
 from watchword.server.measures.histogram import Histogram
 from watchword.server.measures.limits import LimitMeasures
@@ -16,6 +17,7 @@ from watchword.server.measures.shared import Shared
 __all__ = [
     "ConnectionMeasures",
     "DatabaseMeasures",
+    "DoorMeasures",
     "GuessMeasures",
     "Histogram",
     "LimitMeasures",

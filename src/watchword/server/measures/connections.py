@@ -9,6 +9,8 @@ class ConnectionMeasures:
         self.accepted = 0
         self.shed = 0
         """Closed for want of room."""
+        self.banned = 0
+        """Closed because their source is banned and has had its few."""
         self.refused: Final[dict[int, int]] = {}
         """What was no request, by the status of its answer: 400, 408, 414, 431."""
 

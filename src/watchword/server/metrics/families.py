@@ -22,6 +22,7 @@ from watchword.server.keys.model import KeyStatus
 from watchword.server.measures import (
     ConnectionMeasures,
     DatabaseMeasures,
+    DoorMeasures,
     Histogram,
     LimitMeasures,
     RequestMeasures,
@@ -87,6 +88,11 @@ def connections(measures: ConnectionMeasures) -> Iterator[Metric]:
     yield _counter("watchword_connections_accepted", "Connections that were taken.", measures.accepted)
     yield _counter(
         "watchword_connections_shed", "Connections closed at once for want of room.", measures.shed
+    )
+    yield _counter(
+        "watchword_connections_banned",
+        "Connections closed at once since their source is banned and has had its few.",
+        measures.banned,
     )
     refused = CounterMetricFamily(
         "watchword_connections_refused",
@@ -177,6 +183,18 @@ def outcomes(measures: DatabaseMeasures) -> Iterator[Metric]:
     for tag, count in tags.items():
         entries.add_metric((tag.value,), count)
     yield entries
+
+
+def door(measures: DoorMeasures) -> Iterator[Metric]:
+    """Whom the door turned away. Steps and reasons are words of ours."""
+    refused = CounterMetricFamily(
+        "watchword_door_refused",
+        "Requests turned away with 429, by step of the door and reason.",
+        labels=("step", "reason"),
+    )
+    for labels, count in sorted(measures.refused.items()):
+        refused.add_metric(labels, count)
+    yield refused
 
 
 def audit(head: int, health: CheckpointHealth) -> Iterator[Metric]:

@@ -11,6 +11,7 @@ from watchword.server.keys.model import KeyStatus
 from watchword.server.measures import (
     ConnectionMeasures,
     DatabaseMeasures,
+    DoorMeasures,
     LimitMeasures,
     RequestMeasures,
     Shared,
@@ -25,6 +26,7 @@ class Sources:
     requests: RequestMeasures
     connections: ConnectionMeasures
     limits: LimitMeasures
+    door: DoorMeasures
     admission: Admission
     hashes: HashPool
     database: DatabaseMeasures
