@@ -9,7 +9,13 @@ from tools.reference.markdown import code, page, table
 from watchword.core.clock import Instant
 from watchword.server.audit.checkpointer import CheckpointHealth
 from watchword.server.http.admission import Admission, HashPool
-from watchword.server.measures import ConnectionMeasures, DatabaseMeasures, LimitMeasures, RequestMeasures
+from watchword.server.measures import (
+    ConnectionMeasures,
+    DatabaseMeasures,
+    DoorMeasures,
+    LimitMeasures,
+    RequestMeasures,
+)
 from watchword.server.metrics import families
 from watchword.server.metrics.population import Counted
 
@@ -21,6 +27,7 @@ in the code.
 _SECTIONS = {
     "requests": "Requests",
     "connections": "Connections",
+    "door": "The door",
     "limits": "Limits",
     "shared": "Several nodes",
     "costly": "Costly work",
@@ -39,6 +46,7 @@ def described() -> dict[str, list[Metric]]:
     made: dict[str, Iterable[Metric]] = {
         "requests": families.requests(RequestMeasures()),
         "connections": families.connections(ConnectionMeasures()),
+        "door": families.door(DoorMeasures()),
         "limits": families.limits(LimitMeasures()),
         "shared": families.shared(None),
         "costly": families.costly(Admission(), HashPool(cores=1)),
