@@ -81,12 +81,47 @@ class Foothold:
         self._tls = tls or tls_of(server)
         self._port, self._host = server.port, urlsplit(server.origin).netloc
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        self.handshakes = 0
+
+    async def greet(self) -> None:
+        """Open the connection now, with a request that costs nothing."""
+        await self.send("GET", "/health/live")
 
     async def send(
         self, method: str, path: str, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()
     ) -> Answer:
         """One request and its answer. Raises `ConnectionError` where the connection ends instead."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                reader, writer = await self._connected()
+                writer.write(self._encode(method, path, body, headers))
+                return await self._read(reader)
+        except (OSError, EOFError) as error:
+            self._drop()
+            raise ConnectionError(type(error).__name__) from error
+
+    async def pipeline(self, method: str, path: str, body: bytes, number: int) -> list[Answer]:
+        """The same request so often, written without waiting for answers."""
+        reader, writer = await self._connected()
+        data = self._encode(method, path, body, ())
+
+        async def write() -> None:
+            for _ in range(number):
+                writer.write(data)
+                await writer.drain()
+
+        writing = asyncio.create_task(write())
+        answers = [await self._read(reader) for _ in range(number)]
+        await writing
+        return answers
+
+    async def send_and_leave(self, method: str, path: str, body: bytes) -> None:
+        """One request, and away before anything can be answered."""
+        _, writer = await self._connected()
+        writer.write(self._encode(method, path, body, ()))
+        await writer.drain()
+        await self.close()
+
+    def _encode(self, method: str, path: str, body: bytes, headers: Sequence[tuple[str, str]]) -> bytes:
         lines = [
             f"{method} {path} HTTP/1.1",
             f"Host: {self._host}",
@@ -94,15 +129,9 @@ class Foothold:
         ]
         if body:
             lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
-        data = "\r\n".join([*lines, "", ""]).encode() + body
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                return await self._exchange(data)
-        except (OSError, EOFError) as error:
-            self._drop()
-            raise ConnectionError(type(error).__name__) from error
+        return "\r\n".join([*lines, "", ""]).encode() + body
 
-    async def _exchange(self, data: bytes) -> Answer:
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self._streams is None:
             self._streams = await asyncio.open_connection(
                 "127.0.0.1",
@@ -111,17 +140,15 @@ class Foothold:
                 server_hostname="localhost",
                 local_addr=(self.address, 0),
             )
-            self.handshakes += 1
-        reader, writer = self._streams
-        writer.write(data)
+        return self._streams
+
+    async def _read(self, reader: asyncio.StreamReader) -> Answer:
         head, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
         headers = dict(line.lower().split(": ", 1) for line in lines)
-        answer = Answer(
-            int(head.split()[1]), headers, await reader.readexactly(int(headers["content-length"]))
-        )
+        body = await reader.readexactly(int(headers["content-length"]))
         if headers.get("connection") == "close":
             self._drop()
-        return answer
+        return Answer(int(head.split()[1]), headers, body)
 
     def _drop(self) -> None:
         if self._streams is not None:
@@ -217,6 +244,10 @@ class Attacker:
         await self.each(
             functools.partial(self.guess, name=name, password=password) for name, password in tries
         )
+
+    async def greet(self) -> None:
+        """As `Foothold.greet`, for all at once."""
+        await asyncio.gather(*(foothold.greet() for foothold in self._footholds))
 
     async def each(self, works: Iterable[Callable[[Foothold], Awaitable[None]]]) -> None:
         """Each work once, by the next foothold in turn that is free."""
