@@ -143,6 +143,8 @@ class RedisLimiter:
         return not self._link.up
 
     async def reserve(self, demand: Demand) -> Lease | Exceeded:
+        if not demand.buckets and demand.slots is None:
+            return Lease()
         if not self._link.up:
             return self._without_redis(demand)
         known = self._known(demand)

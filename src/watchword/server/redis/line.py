@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Argument = str | bytes | int
 _GRACE_S: Final = 0.02
-"""For an answer that lies here unread, because our own loop was late and not Redis."""
+"""At least that long an answer may lie here unread after its time: it came, and we did not look."""
 _MAX_WAITING: Final = 4096
 """Questions under way; more only ever wait for a Redis that is gone."""
 
@@ -140,21 +140,25 @@ class Line:
         """End without telling, and free everything; also for one that has ended."""
         self._on_end = _nobody
         self.end("")
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._connection.disconnect(nowait=True)
+        try:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        finally:
+            await self._connection.disconnect(nowait=True)
 
-    def _look(self, *, again: bool = False) -> None:
-        """Whether it is silent for too long."""
+    def _look(self, given_grace: tuple[float, float] | None = None) -> None:
+        """Whether it is silent for too long: asked then, heard then, and nothing since."""
         self._watch = None
         if not self._waiting:
             return
-        rest = max(self._waiting[0][1], self._heard_at) + self._silence_s - self._loop.time()
+        silence = (self._waiting[0][1], self._heard_at)
+        rest = max(silence) + self._silence_s - self._loop.time()
         if rest > 0:
             self._watch = self._loop.call_later(rest, self._look)
-        elif again:
+        elif silence == given_grace:
             self.end("timeout")
-        else:
-            self._watch = self._loop.call_later(_GRACE_S, lambda: self._look(again=True))
+        else:  # as long as our own loop was late, Redis could not be heard, or not be asked
+            grace = max(_GRACE_S, min(-rest, self._silence_s))
+            self._watch = self._loop.call_later(grace, self._look, silence)
 
     async def _write(self) -> None:
         """All that came together leaves together; a caller that is cancelled leaves no half of a command."""

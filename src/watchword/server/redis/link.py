@@ -239,7 +239,10 @@ class RedisLink:
 
     def _tell(self, *, up: bool) -> None:
         for told in self.on_change:
-            told(up)
+            try:
+                told(up)
+            except Exception as error:  # noqa: BLE001  # the link must be kept all the same
+                _log.fault("redis.not_told", error)
 
 
 def _word_of(error: Exception) -> str:

@@ -1,7 +1,12 @@
 """The table of buckets in memory: its bound, and who is forgotten. The rule: tests/conformance."""
 
+import math
 import resource
+from fractions import Fraction
 from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from watchword.server.limits.memory import MAX_BUCKETS, MemoryLimiter
 from watchword.server.limits.model import Bucket, Demand, Exceeded, Lease, Rate
@@ -40,6 +45,28 @@ def test_fault_D13_a_flood_of_addresses_stays_in_its_bound_and_forgets_no_active
     assert measures.dropped == flood + len(attackers) - MAX_BUCKETS
     assert resident_bytes() - before < 64 * 1024 * 1024
     assert all(isinstance(limiter.take(demand(attacker)), Exceeded) for attacker in attackers)
+
+
+@given(
+    st.integers(1, 20),
+    st.sampled_from([50, 100, 1000, 60_000]),
+    st.lists(st.integers(0, 400), min_size=1, max_size=120),
+)
+def test_each_answer_is_that_of_a_bucket_reckoned_in_fractions(burst, window_ms, pauses):
+    """Tokens that drip in one by one, without any rounding; windows that divide into whole nanoseconds."""
+    rate = Rate(burst, window_ms * burst)
+    clock = FixedClock()
+    limiter = MemoryLimiter(clock)
+    tokens = Fraction(burst)
+    for pause in pauses:
+        clock.advance(pause)
+        tokens = min(Fraction(burst), tokens + Fraction(pause, window_ms))
+        answer = limiter.take(demand("a", rate))
+        assert isinstance(answer, Lease) == (tokens >= 1)
+        if isinstance(answer, Lease):
+            tokens -= 1
+        else:
+            assert answer.retry_after_ms == math.ceil((1 - tokens) * window_ms)
 
 
 def test_a_full_bucket_goes_before_any_that_says_something():

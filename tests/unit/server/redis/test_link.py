@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from watchword.core.clock import SystemClock
 from watchword.core.entropy import SystemEntropy
 from watchword.core.secret import Secret
 from watchword.errors import InvalidConfigError, UnavailableError
+from watchword.server.limits.model import Bucket, Demand, Exceeded, Lease, Rate, Slots
+from watchword.server.limits.shared import RedisLimiter
 from watchword.server.redis.link import LinkTimes, RedisLink
 from watchword.server.redis.script import Script
 from watchword.testing.redis import create
@@ -128,6 +131,33 @@ async def test_a_redis_that_hangs_counts_as_gone_and_comes_back_by_itself(redis_
         assert await link.run(ECHO, ["watchword:k"], ["x"])
 
 
+async def test_a_pause_of_our_own_is_not_held_against_redis(redis_server):
+    async with linked(redis_server.url, LinkTimes(silence_s=0.5, connect_s=30, beat_s=3600)) as link:
+        heard: list[bool] = []
+        link.on_change.append(heard.append)
+        for before_it_is_written in (True, False):
+            question = asyncio.create_task(link.run(ECHO, ["watchword:k"], ["x"]))
+            await asyncio.sleep(0)
+            if not before_it_is_written:
+                await asyncio.sleep(0)
+            time.sleep(1)
+            assert (await question)[1] == b"x"
+        assert heard == []
+
+
+async def test_one_that_raises_when_told_keeps_nobody_from_the_link(redis_server):
+    async with linked(redis_server.url) as link:
+        heard: list[bool] = []
+
+        def raising(up: bool) -> None:
+            raise ValueError(up)
+
+        link.on_change.append(raising)
+        link.on_change.append(heard.append)
+        redis_server.restart()
+        await until(lambda: heard == [False, True])
+
+
 async def test_a_start_without_redis_is_a_start_and_says_so():
     server = create()
     try:
@@ -188,6 +218,37 @@ async def test_the_password_opens_and_is_never_shown(redis_server, capfd):
             await link.run(Script("return redis.call('NONSENSE')"), [])
         assert "4711" not in repr(refused.value)
     assert "4711" not in "".join(capfd.readouterr())
+
+
+async def test_the_user_that_the_documentation_makes_may_do_what_we_do_and_no_more(redis_server):
+    lines = (Path(__file__).parents[4] / "docs/operations.md").read_text().splitlines()
+    rule = next(line for line in lines if line.startswith("ACL SETUSER ")).split()
+    assert redis_server.command(*rule) == b"+OK\r\n"
+    redis_server.command("CONFIG", "SET", "requirepass", "another")
+    heard: list[bytes] = []
+    link = make(f"{redis_server.url}?username=watchword&password=PASSWORD&db=3")
+    link.subscribe("bans", heard.append)
+    await link.start()
+    try:
+        assert link.up
+        await publish_until_heard(link, b"word", heard)
+        assert (await link.run(GUARDED, ["watchword:k"], ["x"]))[1] == b"x"
+        limiter = RedisLimiter(link, clock=SystemClock(), entropy=SystemEntropy(), fallback=None)
+        wanted = Demand((Bucket("a", Rate(1, 60_000), "read"),), Slots("s", 1))
+        lease = await limiter.reserve(wanted)
+        assert isinstance(lease, Lease)
+        limiter.release(lease)
+        assert isinstance(await limiter.reserve(wanted), Exceeded)
+        await limiter.close()
+        for forbidden in (
+            "redis.call('GET', 'theirs')",
+            "redis.call('FLUSHALL')",
+            "redis.call('CONFIG', 'GET', '*')",
+        ):
+            with pytest.raises(UnavailableError):
+                await link.run(Script(f"return {{{forbidden}}}"), [])
+    finally:
+        await link.close()
 
 
 async def test_a_url_with_parts_that_mean_nothing_is_refused_without_showing_it():
