@@ -47,15 +47,18 @@ class LeakyStore(SQLAccountStore):
 
 @dataclass
 class Caller:
-    """One keep-alive connection; each request is one write, without Nagle's delay."""
+    """One keep-alive connection; each request is one write, without Nagle's delay. `source`: a loopback address."""
 
     port: int
     root_pem: str
+    source: str = "127.0.0.1"
     entropy: Entropy = field(default_factory=SystemEntropy)
     _recipient: Recipient | None = None
 
     def __post_init__(self) -> None:
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        plain = socket.create_connection(
+            ("127.0.0.1", self.port), timeout=60, source_address=(self.source, 0)
+        )
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         context = ssl.create_default_context(cadata=self.root_pem)
         self._socket = context.wrap_socket(plain, server_hostname="localhost")

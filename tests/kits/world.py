@@ -35,6 +35,7 @@ from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
 from watchword.server.http.hosts import HostPolicy
 from watchword.server.logs import get_log
+from watchword.server.redis.link import RedisLink
 from watchword.testing import FixedClock, SeededEntropy
 
 ORIGIN = "https://localhost:8443"
@@ -180,14 +181,18 @@ async def open_world(
     database: str | None = None,
     clock: FixedClock | None = None,
     seed: int | str = "world",
+    redis: RedisLink | None = None,
     **settings: str,
 ) -> AsyncIterator[World]:
-    """A node on `data` (SQLite there, unless `database` is a PostgreSQL URL). `settings` as in the config file."""
+    """A node on `data` (SQLite there, unless `database` is a PostgreSQL URL). `settings` as in the config file.
+
+    `redis`: what it shares with other nodes, started and closed by the caller.
+    """
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     config = make_config(data, database=database, **settings)
     clock, entropy = clock or FixedClock(), SeededEntropy(seed)
     async with open_core(config, origin=ORIGIN, clock=clock, entropy=entropy) as core:
-        services = await assemble(core)
+        services = await assemble(core, redis)
 
         async def ready() -> bool:
             return True
