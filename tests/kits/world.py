@@ -24,6 +24,7 @@ from watchword.core.secret import Secret
 from watchword.crypto.hpke import SealingPublicKey, Suite
 from watchword.crypto.passwords import StretchParams, stretch
 from watchword.protocol.chest import RecoveryKey
+from watchword.protocol.device_header import DEVICE_HEADER
 from watchword.protocol.envelope import Recipient
 from watchword.protocol.keydocument import verify_key_document
 from watchword.protocol.messages import EnrolAnswer, RegisterAnswer
@@ -112,7 +113,14 @@ class World:
     async def _perform(self, effect: Call | Stretch) -> bytes | Secret:
         if isinstance(effect, Stretch):
             return Secret(_stretched(effect.password.reveal(), effect.salt, effect.params))
-        answer = await self.call(effect.method, effect.path, effect.body, token=effect.access_token)
+        headers = {}
+        if effect.device is not None:
+            headers[DEVICE_HEADER] = effect.device.header(
+                effect.method, effect.path, now=self.clock.now(), entropy=self.client_entropy
+            )
+        answer = await self.call(
+            effect.method, effect.path, effect.body, token=effect.access_token, headers=headers
+        )
         if answer.status_code >= 300:
             raise error_of(answer.status_code, answer.content)
         return answer.content

@@ -126,7 +126,7 @@ class Apps:
         )
         return (
             yield from answered(
-                carrying, repeatable=send.method in _SAFE, retries=ways.retries, entropy=ways.entropy
+                lambda: carrying, repeatable=send.method in _SAFE, retries=ways.retries, entropy=ways.entropy
             )
         )
 

@@ -8,9 +8,11 @@ from watchword.client.flows.sealed import Prover
 from watchword.client.vault import OpenVault, Owner
 from watchword.core.clock import Instant
 from watchword.core.encoding import decode_b64u_sized, encode_b64u
+from watchword.core.ids import DeviceId
 from watchword.core.secret import Secret
 from watchword.crypto.device_keys import DeviceSigningKey
 from watchword.errors import DamagedError, MalformedError
+from watchword.protocol.device_header import HeaderKey
 from watchword.protocol.messages import EnrolAnswer, SessionGrant
 
 SESSION: Final = "WATCHWORD_SESSION"
@@ -30,7 +32,26 @@ def prover_of(vault: OpenVault) -> Prover:
         seed = Secret(decode_b64u_sized(vault.get("WATCHWORD_SIGNING_KEY"), _KEY_SIZE))
     except MalformedError as error:
         raise DamagedError("the vault holds no signing key") from error
-    return Prover(key=DeviceSigningKey.from_seed(seed), device_id=vault.get("WATCHWORD_DEVICE"))
+    return Prover(
+        key=DeviceSigningKey.from_seed(seed),
+        device_id=vault.get("WATCHWORD_DEVICE"),
+        header=_header_key(vault),
+    )
+
+
+def _header_key(vault: OpenVault) -> HeaderKey | None:
+    """What makes device headers; None for a device that was given no client key yet."""
+    if "WATCHWORD_CLIENT_KEY" not in vault.entries:
+        return None
+    try:
+        return HeaderKey(
+            device=DeviceId.parse(vault.get("WATCHWORD_DEVICE")),
+            client_key=Secret(decode_b64u_sized(vault.get("WATCHWORD_CLIENT_KEY"), _KEY_SIZE)),
+            seed_version=int(vault.get("WATCHWORD_SEED_VERSION")),
+            issuer=vault.owner.issuer,
+        )
+    except (MalformedError, ValueError) as error:
+        raise DamagedError("the vault holds no client key") from error
 
 
 def live_access_token(vault: OpenVault, *, now: Instant, margin: int) -> Secret | None:

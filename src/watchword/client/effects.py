@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from watchword.core.secret import Secret
 from watchword.crypto.passwords import StretchParams
+from watchword.protocol.device_header import HeaderKey
 from watchword.protocol.wire import Message
 
 
@@ -17,6 +18,8 @@ class Call:
     path: str
     body: Message | None = None
     access_token: Secret | None = None
+    device: HeaderKey | None = None
+    """Proves itself in a header, a new one each time that the request is sent."""
     repeatable: bool = False
     """Whether doing it twice does no more than once: as every GET, and what its protocol says so of."""
 

@@ -10,6 +10,7 @@
 Repeated are connection failures and 429 or 503, as `Retries` says.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,9 +24,11 @@ from watchword.client.settings import Retries
 from watchword.client.steps import Send, SessionFlow, Sleep, Work, performed
 from watchword.client.trust import TrustedServer
 from watchword.client.vault import StretchFunction
+from watchword.core.clock import Clock
 from watchword.core.entropy import Entropy
 from watchword.core.secret import Secret
 from watchword.errors import UnreachableError
+from watchword.protocol.device_header import DEVICE_HEADER
 
 MAX_ANSWER: Final = 1 << 20
 USER_AGENT: Final = f"watchword/{__version__}"
@@ -33,15 +36,15 @@ _BUSY: Final = frozenset({httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNA
 
 
 def answered(
-    send: Send, *, repeatable: bool, retries: Retries, entropy: Entropy
+    send: Callable[[], Send], *, repeatable: bool, retries: Retries, entropy: Entropy
 ) -> SessionFlow[httpx.Response]:
-    """The answer to `send`, asked for again where that is allowed and may help."""
+    """The answer to what `send` makes, made and sent again where that is allowed and may help."""
     attempt = 1
     while True:
         failure: UnreachableError | None = None
         answer: httpx.Response | None = None
         try:
-            answer = yield send
+            answer = yield send()
         except UnreachableError as error:
             failure = error
         wait = None
@@ -71,6 +74,7 @@ class Line:
     trusted: TrustedServer
     retries: Retries
     entropy: Entropy
+    clock: Clock
     stretch: StretchFunction
 
     def run(self, flow: Flow[T]) -> SessionFlow[T]:
@@ -85,7 +89,10 @@ class Line:
 
     def _call(self, call: Call) -> SessionFlow[bytes]:
         answer = yield from answered(
-            self._request(call), repeatable=call.repeatable, retries=self.retries, entropy=self.entropy
+            lambda: self._request(call),
+            repeatable=call.repeatable,
+            retries=self.retries,
+            entropy=self.entropy,
         )
         if answer.status_code >= httpx.codes.MULTIPLE_CHOICES:
             raise error_of(answer.status_code, answer.content, retry_after=retry_after_of(answer.headers))
@@ -95,6 +102,10 @@ class Line:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
         if call.access_token is not None:
             headers["Authorization"] = f"Bearer {call.access_token.reveal().decode()}"
+        if call.device is not None:
+            now = self.clock.now()
+            proof = call.device.header(call.method, call.path, now=now, entropy=self.entropy)
+            headers[DEVICE_HEADER] = proof
         content = None
         if call.body is not None:
             headers["Content-Type"] = "application/json"

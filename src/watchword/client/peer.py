@@ -27,7 +27,11 @@ class Peer:
             trusted: TrustedServer = yield Work(run=self._trust)
             ways = self._ways
             self._line = Line(
-                trusted=trusted, retries=ways.retries, entropy=ways.entropy, stretch=ways.stretch
+                trusted=trusted,
+                retries=ways.retries,
+                entropy=ways.entropy,
+                clock=ways.clock,
+                stretch=ways.stretch,
             )
         return self._line
 

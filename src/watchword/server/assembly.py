@@ -9,6 +9,7 @@ from watchword.crypto.hpke import Suite
 from watchword.crypto.keyring import DataKeyPurpose
 from watchword.crypto.signing import TokenVerifyingKey
 from watchword.errors import KeyUnknownError
+from watchword.protocol.device_header import WINDOW
 from watchword.protocol.envelope import Recipient
 from watchword.server.accounts.decoys import DecoySalts
 from watchword.server.accounts.http import account_routes
@@ -30,6 +31,7 @@ from watchword.server.core import Core
 from watchword.server.db.unit import Unit
 from watchword.server.devices.client_keys import ClientKeys
 from watchword.server.devices.credentials import EnrolmentCredentials
+from watchword.server.devices.header_pass import MAX_HEADERS, DevicePass
 from watchword.server.devices.sql import SQLDeviceStore
 from watchword.server.enrolment.http import enrolment_routes
 from watchword.server.enrolment.service import EnrolmentService
@@ -51,6 +53,7 @@ from watchword.server.pages.making import PageMaker
 from watchword.server.pages.password_form import password_form_routes
 from watchword.server.pages.stand_in import StandIn
 from watchword.server.redis.link import RedisLink
+from watchword.server.redis.used_keys import RedisUsedKeys
 from watchword.server.redis.uses import Uses
 from watchword.server.sealed import SealedDoor
 from watchword.server.sessions.begin import BeginService
@@ -67,6 +70,7 @@ from watchword.server.sessions.short_keys import ShortKeys
 from watchword.server.sessions.sql import SQLSessionStore
 from watchword.server.tokens.http import token_routes
 from watchword.server.tokens.service import TokenService
+from watchword.server.used_keys import MemoryUsedKeys, UsedKeys
 
 _KEEP_SESSIONS = SESSION_END + 30 * DAY
 _KEEP_CREDENTIALS = HOUR
@@ -92,6 +96,8 @@ class Services:
     """None: this process is alone."""
     _uses: Uses | None
     guesses: GuessMeasures
+    login: LoginService
+    device_pass: DevicePass
     _core: Core
     _sessions: SQLSessionStore
     _devices: SQLDeviceStore
@@ -170,11 +176,24 @@ class _Parts:
             measures=self.guesses,
             enabled=core.config.limits.guessing,
         )
+        self.device_pass = DevicePass(
+            issuer=core.origin,
+            devices=self.devices,
+            client_keys=self.client_keys,
+            generation=lambda: data.current(DataKeyPurpose.GENERATION).version,
+            used=_used_headers(self.uses),
+        )
         self.activity = ActivityService(store=SQLActivityStore(core.database))
 
     def _end_device(self, unit: Unit, device_id: DeviceId, now: Instant) -> None:
         self.devices.end(unit, device_id, now)
         self.session_store.end_on_device(unit, device_id, now)
+
+
+def _used_headers(uses: Uses | None) -> UsedKeys:
+    if uses is None:
+        return MemoryUsedKeys(MAX_HEADERS)
+    return RedisUsedKeys(uses, name="device-header", window_ms=2 * WINDOW)
 
 
 def _boots(core: Core, uses: Uses | None) -> Boots:
@@ -219,6 +238,8 @@ async def assemble(core: Core, redis: RedisLink | None = None) -> Services:
         redis=redis,
         _uses=parts.uses,
         guesses=parts.guesses,
+        login=sealed.login,
+        device_pass=parts.device_pass,
         _core=core,
         _sessions=parts.session_store,
         _devices=parts.devices,

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from watchword.client.effects import Call, Flow
+from watchword.client.effects import Call, Flow, call
 from watchword.client.flows import account, api
 from watchword.client.flows.account import DeviceKeys
 from watchword.client.flows.sealed import ReplyKey, exchange
@@ -14,10 +14,12 @@ from watchword.client.line import Line, answered
 from watchword.client.settings import Retries
 from watchword.client.steps import Send, Sleep
 from watchword.client.trust import TrustedServer, fetch_key_document
+from watchword.core.ids import DeviceId
 from watchword.core.secret import Secret
 from watchword.crypto.hpke import SealingPrivateKey, Suite
 from watchword.crypto.passwords import stretch
 from watchword.errors import OverloadedError, UnavailableError, UnreachableError
+from watchword.protocol.device_header import DeviceHeader, HeaderKey
 from watchword.protocol.envelope import Purpose, Recipient
 from watchword.protocol.messages import LoginAnswer
 from watchword.testing import FixedClock, SeededEntropy
@@ -61,7 +63,14 @@ NEVER: dict[str, Callable[[], Flow[Any]]] = {
 
 
 def steps(flow: Flow[Any], *, retries: Retries | None = None) -> Any:
-    return Line(trusted=SERVER, retries=retries or Retries(), entropy=ENTROPY, stretch=stretch).run(flow)
+    line = Line(
+        trusted=SERVER,
+        retries=retries or Retries(),
+        entropy=ENTROPY,
+        clock=FixedClock(),
+        stretch=stretch,
+    )
+    return line.run(flow)
 
 
 @pytest.mark.parametrize("name", REPEATED)
@@ -131,9 +140,24 @@ def test_the_token_of_a_request_is_in_no_representation():
     flow.close()
 
 
+def test_a_device_header_is_new_each_time_that_a_request_is_sent():
+    key = HeaderKey(
+        device=DeviceId(bytes(16)), client_key=Secret(bytes(32)), seed_version=1, issuer="https://a.example"
+    )
+    flow = steps(call(Call(method="POST", path="/api/login/begin", device=key, repeatable=True)))
+    sent = [next(flow)]
+    flow.send(BUSY)
+    sent.append(flow.send(None))
+    headers = [DeviceHeader.parse(send.headers["watchword-device"]) for send in sent]
+    assert len({header.nonce for header in headers}) == 2
+    for header in headers:
+        header.verify(key.client_key, "POST", b"/api/login/begin", key.issuer)
+    flow.close()
+
+
 def test_other_answers_are_given_as_they_are():
     send = Send(method="GET", url="https://app.example/", max_answer=1)
-    flow = answered(send, repeatable=True, retries=Retries(), entropy=ENTROPY)
+    flow = answered(lambda: send, repeatable=True, retries=Retries(), entropy=ENTROPY)
     next(flow)
     with pytest.raises(StopIteration) as end:
         flow.send(httpx.Response(500))

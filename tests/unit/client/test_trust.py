@@ -176,7 +176,9 @@ def test_what_is_no_watchword_server_is_not_trusted(answer: bytes) -> None:
 
 def over(trusted: TrustedServer, flow: Flow[KeyDocument]) -> KeyDocument:
     """What `flow` gives over TLS to this server."""
-    line = Line(trusted=trusted, retries=Retries(), entropy=SeededEntropy(), stretch=stretch)
+    line = Line(
+        trusted=trusted, retries=Retries(), entropy=SeededEntropy(), clock=SystemClock(), stretch=stretch
+    )
     transport = Transport(timeouts=Timeouts(), clock=SystemClock())
     try:
         return transport.run(line.run(flow))

@@ -117,9 +117,10 @@ def log_in(
     identifier: str, password: Secret, *, to: Recipient, entropy: Entropy, prover: Prover | None = None
 ) -> Flow[LoggedIn]:
     """Prove the password, and the device if there is one. Raises `RefusedError`."""
+    header = prover.header if prover else None
 
     def attempt() -> Flow[LoggedIn]:
-        begun = yield from begin(identifier, Purpose.LOGIN, to=to, entropy=entropy)
+        begun = yield from begin(identifier, Purpose.LOGIN, to=to, entropy=entropy, header=header)
         halves = yield from stretch_for(begun, password)
         reply_key = ReplyKey.generate(entropy)
         payload = LoginPayload(
@@ -136,6 +137,7 @@ def log_in(
             reply_key=reply_key,
             short_key=begun.short_key,
             prover=prover,
+            header=header,
         )
         return LoggedIn(answer=answer, halves=halves, kind=kind_of(identifier))
 

@@ -11,6 +11,7 @@ from watchword.core.secret import Secret
 from watchword.crypto.device_keys import DeviceSigningKey
 from watchword.crypto.hpke import Suite
 from watchword.errors import BeginAgainError, NotTrustedError
+from watchword.protocol.device_header import HeaderKey
 from watchword.protocol.device_proof import prove_device
 from watchword.protocol.envelope import REPLY_KEY_SIZE, Purpose, Recipient, open_reply, seal_envelope
 from watchword.protocol.keydocument import KeyDocument
@@ -38,10 +39,14 @@ class ReplyKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prover:
-    """A device that proves itself beside an envelope; `device_id` is None while it enrols."""
+    """A device that proves itself beside an envelope; `device_id` is None while it enrols.
+
+    With `header` it proves itself before that as well, should its address be banned (docs/protocol/device-header.md).
+    """
 
     key: DeviceSigningKey
     device_id: str | None = None
+    header: HeaderKey | None = None
 
 
 def recipient_of(document: KeyDocument) -> Recipient:
@@ -63,6 +68,7 @@ def exchange(
     short_key: str | None = None,
     prover: Prover | None = None,
     access_token: Secret | None = None,
+    header: HeaderKey | None = None,
     repeatable: bool = False,
 ) -> Flow[M]:
     """Seal, send, open. Raises what the server answered, or `UnsealError` for an answer to something else."""
@@ -73,13 +79,22 @@ def exchange(
         signature=prove_device(prover.key, envelope.digest) if prover else None,
     )
     raw = yield from call(
-        Call(method="POST", path=path, body=body, access_token=access_token, repeatable=repeatable)
+        Call(
+            method="POST",
+            path=path,
+            body=body,
+            access_token=access_token,
+            device=header,
+            repeatable=repeatable,
+        )
     )
     answer = parse_message(raw, SealedAnswer, max_size=MAX_ANSWER)
     return open_reply(answer.sealed, reply_key.secret, kind, purpose=purpose, request=envelope.digest)
 
 
-def begin(identifier: str, purpose: Purpose, *, to: Recipient, entropy: Entropy) -> Flow[BeginAnswer]:
+def begin(
+    identifier: str, purpose: Purpose, *, to: Recipient, entropy: Entropy, header: HeaderKey | None = None
+) -> Flow[BeginAnswer]:
     """A short key and how to stretch, for this identifier and purpose. Changes nothing, so it may be repeated."""
     reply_key = ReplyKey.generate(entropy)
     payload = BeginPayload(purpose=purpose.value, identifier=identifier, reply_key=reply_key.text)  # type: ignore[arg-type]  # the three purposes that have a short key
@@ -91,6 +106,7 @@ def begin(identifier: str, purpose: Purpose, *, to: Recipient, entropy: Entropy)
             to=to,
             purpose=Purpose.BEGIN,
             reply_key=reply_key,
+            header=header,
             repeatable=True,
         )
     )

@@ -27,6 +27,15 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderSeed:
+    """Of what the client key is made under which a device made its header."""
+
+    generation_version: int
+    seed: bytes
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentCredential:
     selector: bytes
     verifier: bytes

@@ -6,7 +6,7 @@ from watchword.core.clock import Instant
 from watchword.core.ids import AccountId, DeviceId, first_at
 from watchword.server.db.rows import Columns
 from watchword.server.db.unit import Database, Unit
-from watchword.server.devices.model import Device, EnrolmentCredential
+from watchword.server.devices.model import Device, EnrolmentCredential, HeaderSeed
 from watchword.server.guessing.model import LaneState
 from watchword.server.guessing.sql import LANE_COLUMNS, read_lane
 
@@ -18,6 +18,12 @@ _FIND: Final = f"select {_DEVICE} from devices d where d.id = :id"  # noqa: S608
 _FIND_WITH_LANE: Final = (
     f"select {_DEVICE}, {LANE_COLUMNS} from devices d"  # noqa: S608
     " left join guessing_lanes g on g.owner = d.account_id and g.device = d.id where d.id = :id"
+)
+_FIND_HEADER_SEED: Final = (
+    "select d.generation_version, d.ended_at, coalesce(r.seed, a.client_key_seed) from devices d"
+    " join accounts a on a.id = d.account_id"
+    " left join retired_seeds r on r.account_id = d.account_id and r.version = :version"
+    " where d.id = :id and (a.password_version = :version or r.version = :version)"
 )
 _COUNT: Final = "select count(*) from devices where account_id = :account_id"
 _FIND_CREDENTIAL: Final = (
@@ -60,6 +66,19 @@ class SQLDeviceStore:
             return None
         columns = Columns(row)
         return _device(columns), read_lane(columns, b"")
+
+    async def find_header_seed(self, device_id: DeviceId, seed_version: int) -> HeaderSeed | None:
+        row = await self._database.fetch_one(
+            _FIND_HEADER_SEED, {"id": device_id.value, "version": seed_version}
+        )
+        if row is None:
+            return None
+        columns = Columns(row)
+        return HeaderSeed(
+            generation_version=columns.integer(),
+            ended=columns.instant_or_none() is not None,
+            seed=columns.blob(),
+        )
 
     async def count(self, account_id: AccountId) -> int:
         row = await self._database.fetch_one(_COUNT, {"account_id": account_id.value})

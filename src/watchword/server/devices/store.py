@@ -5,7 +5,7 @@ from typing import Protocol
 from watchword.core.clock import Instant
 from watchword.core.ids import AccountId, DeviceId
 from watchword.server.db.unit import Unit
-from watchword.server.devices.model import Device, EnrolmentCredential
+from watchword.server.devices.model import Device, EnrolmentCredential, HeaderSeed
 from watchword.server.guessing.model import LaneState
 
 
@@ -13,6 +13,10 @@ class DeviceStore(Protocol):
     async def find(self, device_id: DeviceId) -> Device | None: ...
     async def find_with_lane(self, device_id: DeviceId) -> tuple[Device, LaneState] | None:
         """The device and its own lane, in one read."""
+        ...
+
+    async def find_header_seed(self, device_id: DeviceId, seed_version: int) -> HeaderSeed | None:
+        """For the client key of the device under that password, today's or one of its last; in one read."""
         ...
 
     async def count(self, account_id: AccountId) -> int: ...

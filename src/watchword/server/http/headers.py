@@ -18,6 +18,7 @@ _ONCE: Final = frozenset(
         b"user-agent",
         b"dpop",
         b"sec-fetch-site",
+        b"watchword-device",
     }
 )
 """Two of these would let two readers of one request see two requests."""
