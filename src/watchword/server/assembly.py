@@ -55,6 +55,7 @@ from watchword.server.pages.stand_in import StandIn
 from watchword.server.redis.link import RedisLink
 from watchword.server.redis.used_keys import RedisUsedKeys
 from watchword.server.redis.uses import Uses
+from watchword.server.retention import AddressRetention
 from watchword.server.sealed import SealedDoor
 from watchword.server.sessions.begin import BeginService
 from watchword.server.sessions.boots import Boots, NodeBoots, OwnBoot
@@ -107,6 +108,14 @@ class Services:
     def works(self) -> Iterator[Coroutine[None, None, None]]:
         """What runs beside the requests, for ever."""
         yield self.bans.run()
+        if (days := self._core.config.privacy.days) is not None:
+            yield AddressRetention(
+                days=days,
+                audit=self._core.audit,
+                sessions=self._sessions,
+                database=self._core.database,
+                clock=self._core.clock,
+            ).run()
         if self._uses is not None:
             yield self._uses.keep()
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from watchword.core.clock import MINUTE, Clock, later
+from watchword.core.clock import MINUTE, Clock, Instant, later
 from watchword.core.ids import RequestId
 from watchword.errors import ConflictError, DamagedError, MalformedError
 from watchword.server.audit.checkpoint_file import CheckpointFile, read_checkpoints
@@ -150,6 +150,22 @@ class AuditService:
                 erased += await self._erase_window(node, after, min(after + _ERASE_WINDOW, end), erasure)
         return erased
 
+    async def erase_next(self, node: str, field: str, before: Instant, *, after: int, until: int) -> int:
+        """Erase `field` of the first entries of `node` behind `after` that hold it and are older; where to go on.
+
+        One step of bounded size: `until` is returned once nothing is left up to there. Raises `ConflictError` as
+        `erase_personal`.
+        """
+        rows = await self._store.holding(
+            node, field, after=after, until=until, before=before, limit=_ERASE_WINDOW
+        )
+        entries = _parse_all(rows)
+        end = entries[-1].seq if len(entries) == _ERASE_WINDOW else until
+        if entries:
+            erasure = Erasure(fields=frozenset({field}), before=before)
+            await self._erase(entries, node, entries[0].seq, entries[-1].seq, erasure)
+        return end
+
     async def ends(self) -> dict[str, int]:
         """Each node's newest sequence number: where `follow` can go on from."""
         return await self._ends()
@@ -219,15 +235,20 @@ class AuditService:
         before = _END_OF_TIME if erasure.before is None else erasure.before
         fact = None if erasure.account is None else str(erasure.account)
         rows = await self._store.personal(node, after=after, until=until, before=before, fact=fact)
+        return await self._erase(_parse_all(rows), node, after + 1, until, erasure)
+
+    async def _erase(
+        self, entries: Iterable[AuditEntry], node: str, first: int, last: int, erasure: Erasure
+    ) -> int:
         unit = Unit(key=b"audit")
         erased = 0
-        for entry in _parse_all(rows):
+        for entry in entries:
             gone, kept = erasure.keep(entry)
             if gone:
                 set_personal(unit, entry, kept)
                 erased += gone
         if erased:
-            facts = {**erasure.facts(), "node": node, "first": after + 1, "last": until, "values": erased}
+            facts = {**erasure.facts(), "node": node, "first": first, "last": last, "values": erased}
             unit.note(AuditEvent(tag=AuditTag.AUDIT_ERASED, at=self._clock.now(), facts=facts))
             await self._commit(unit)
         return erased

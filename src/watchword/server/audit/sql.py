@@ -48,6 +48,10 @@ _PERSONAL: Final = (
     f"{_SELECT} and seq > :after and seq <= :until and personal is not null"
     " and at < :before and facts like :pattern escape '!' order by seq"
 )
+_HOLDING: Final = (
+    f"{_SELECT} and seq > :after and seq <= :until and at < :before and personal like :pattern escape '!'"
+    " order by seq limit :limit"
+)
 _WITH_FACT: Final = (
     f"{_SELECT} and at >= :since and at < :until and facts like :pattern escape '!' order by seq limit :limit"
 )
@@ -113,6 +117,14 @@ class SQLAuditStore:
         pattern = "%" if fact is None else f'%"{fact.translate(_LIKE_ESCAPES)}"%'
         parameters: dict[str, Value] = {"node": node, "after": after, "until": until, "before": before}
         return await self._database.fetch_all(_PERSONAL, {**parameters, "pattern": pattern})
+
+    async def holding(
+        self, node: str, field: str, *, after: int, until: int, before: int, limit: int
+    ) -> Sequence[Row]:
+        # In a value, which is JSON too, a quote has a backslash before it: only a member's name reads so.
+        pattern = f'%"{field.translate(_LIKE_ESCAPES)}":%'
+        parameters: dict[str, Value] = {"node": node, "after": after, "until": until, "before": before}
+        return await self._database.fetch_all(_HOLDING, {**parameters, "pattern": pattern, "limit": limit})
 
     async def with_fact(self, node: Value, fact: str, *, since: int, until: int, limit: int) -> Sequence[Row]:
         pattern = f'%"{fact.translate(_LIKE_ESCAPES)}"%'

@@ -35,6 +35,12 @@ class AuditStore(Protocol):
         """
         ...
 
+    async def holding(
+        self, node: str, field: str, *, after: int, until: int, before: int, limit: int
+    ) -> Sequence[Row]:
+        """The first rows with `after < seq <= until`, older than `before`, that still hold the personal `field`."""
+        ...
+
     async def with_fact(self, node: Value, fact: str, *, since: int, until: int, limit: int) -> Sequence[Row]:
         """Rows with `since <= at < until` where some fact is that text, in order of `seq`. Reads every row."""
         ...

@@ -7,7 +7,7 @@ from watchword.core.ids import AccountId, DeviceId, SessionId, first_at
 from watchword.server.accounts.model import Account
 from watchword.server.accounts.sql import ACCOUNT_COLUMNS, read_account
 from watchword.server.db.rows import Columns
-from watchword.server.db.unit import Database, Unit
+from watchword.server.db.unit import Database, Unit, Value
 from watchword.server.sessions.model import Session
 
 _SESSION: Final = (
@@ -58,6 +58,12 @@ _END_ALL: Final = (
 _REQUIRE_ROOM: Final = (
     "select 1 from accounts where id = :account_id and (select count(*) from sessions where account_id = :account_id"
     " and ended_at is null and expires_at > :now and ends_at > :now) <= :most"
+)
+_HOLDING: Final = (
+    "select id from sessions where id > :after and id < :first and address <> '' order by id limit :limit"
+)
+_FORGET_ADDRESSES: Final = (
+    "update sessions set address = '' where id >= :first and id <= :last and address <> ''"
 )
 _DROP_OLD: Final = "delete from sessions where id < :first"
 
@@ -138,6 +144,13 @@ class SQLSessionStore:
         unit.add(_LOCK_ACCOUNT, {"account_id": account_id.value})
         kept = keep.value if keep else b""
         unit.add(_END_ALL, {"account_id": account_id.value, "now": now, "keep": kept})
+
+    async def holding_addresses(self, before: Instant, *, after: bytes, limit: int) -> list[bytes]:
+        parameters: dict[str, Value] = {"after": after, "first": first_at(before), "limit": limit}
+        return [Columns(row).blob() for row in await self._database.fetch_all(_HOLDING, parameters)]
+
+    def forget_addresses(self, unit: Unit, first: bytes, last: bytes) -> None:
+        unit.add(_FORGET_ADDRESSES, {"first": first, "last": last})
 
     def drop_old(self, unit: Unit, before: Instant) -> None:
         unit.add(_DROP_OLD, {"first": first_at(before)})

@@ -55,6 +55,14 @@ class SessionStore(Protocol):
     def end_all(
         self, unit: Unit, account_id: AccountId, now: Instant, *, keep: SessionId | None = None
     ) -> None: ...
+    async def holding_addresses(self, before: Instant, *, after: bytes, limit: int) -> list[bytes]:
+        """Ids behind `after` of sessions that began before `before` and still hold an address, in their order."""
+        ...
+
+    def forget_addresses(self, unit: Unit, first: bytes, last: bytes) -> None:
+        """Of the sessions from the id `first` to the id `last`."""
+        ...
+
     def drop_old(self, unit: Unit, before: Instant) -> None:
         """Forget sessions that began before this instant; found by their ids, which are in order."""
         ...
