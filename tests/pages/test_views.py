@@ -9,6 +9,7 @@ from tests.pages.kit import FIREFOX
 from watchword.core.clock import DAY, Instant
 from watchword.core.ids import AccountId, DeviceId, SessionId
 from watchword.server.activity.model import Activity, ActivityKind
+from watchword.server.addresses import KEYED
 from watchword.server.pages.catalogue import texts_of
 from watchword.server.pages.environment import render
 from watchword.server.pages.moments import date_of, moment_of
@@ -128,3 +129,18 @@ def test_a_server_that_starts_does_not_load_templates():
     code = "import sys, watchword.server.app; print('jinja2' in sys.modules, 'markupsafe' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"), [(EN, "an address that is not kept"), (DE, "eine Adresse, die nicht aufbewahrt wird")]
+)
+def test_an_address_that_is_kept_to_compare_alone_is_said_in_words(texts, said):
+    kept = f"{KEYED}0123456789abcdef"
+    shown = SessionView.of(session(address=kept), SessionId(bytes(16)), texts)
+    event = EventView.of(Activity(kind=ActivityKind.SIGNED_IN, at=NOW, since=NOW, address=kept), texts)
+    assert (shown.address, [part.text for part in event.parts]) == (said, [said])
+
+
+def test_a_network_that_is_kept_is_shown_as_it_is():
+    shown = SessionView.of(session(address="203.0.113.0/24"), SessionId(bytes(16)), EN)
+    assert shown.address == "203.0.113.0/24"

@@ -262,7 +262,7 @@ def sessions(
             (
                 one.id,
                 one.device_name,
-                one.address,
+                _place(one.address),
                 _time(one.created_at),
                 _time(min(one.expires_at, one.ends_at)),
                 "this one" if one.current else "",
@@ -328,6 +328,11 @@ def _plain(message: Any) -> Any:
     import msgspec
 
     return msgspec.to_builtins(message)
+
+
+def _place(address: str) -> str:
+    """As the server keeps it; a keyed form tells a person nothing."""
+    return "not kept" if address.startswith("keyed:") else address
 
 
 def _time(milliseconds: int) -> str:

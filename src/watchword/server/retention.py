@@ -23,8 +23,8 @@ PASS_S: Final = 3600.0
 STEPS: Final = 40
 """Of one turn."""
 SPAN: Final = 10_000
-"""Entries that one step looks at; it erases a few hundred of them at most."""
-ROWS: Final = 500
+"""Entries that one step looks at; it changes 200 of them at most."""
+ROWS: Final = 200
 """Sessions of one step."""
 _log: Final = get_log("privacy")
 

@@ -25,6 +25,8 @@ MAX_TAIL: Final = 1000
 MAX_PROBLEMS: Final = 1000
 """Enough to see what happened; a report of ten million lines would fill the memory."""
 _ERASE_WINDOW: Final = 500
+_ERASE_STEP: Final = 200
+"""Entries changed by one step beside a server at work: some 20 ms of its writer."""
 _REQUEST_SPAN: Final = 10 * MINUTE
 """Longer than any request lasts."""
 _END_OF_TIME: Final = (1 << 63) - 1
@@ -157,10 +159,10 @@ class AuditService:
         `erase_personal`.
         """
         rows = await self._store.holding(
-            node, field, after=after, until=until, before=before, limit=_ERASE_WINDOW
+            node, field, after=after, until=until, before=before, limit=_ERASE_STEP
         )
         entries = _parse_all(rows)
-        end = entries[-1].seq if len(entries) == _ERASE_WINDOW else until
+        end = entries[-1].seq if len(entries) == _ERASE_STEP else until
         if entries:
             erasure = Erasure(fields=frozenset({field}), before=before)
             await self._erase(entries, node, entries[0].seq, entries[-1].seq, erasure)

@@ -8,6 +8,7 @@ from watchword.core.clock import Instant
 from watchword.core.ids import SessionId
 from watchword.server.accounts.model import Account
 from watchword.server.activity.model import Activity, ActivityKind
+from watchword.server.addresses import KEYED
 from watchword.server.pages.browsers import describe_browser, name_device, parse_browser
 from watchword.server.pages.catalogue import Texts
 from watchword.server.sessions.model import Session
@@ -83,7 +84,7 @@ class SessionView:
             name=name,
             browser="" if browser == name else browser,
             icon=_icon_of(session.user_agent),
-            address=session.address,
+            address=_place(session.address, texts),
             began_at=session.created_at,
             ends_at=min(session.expires_at, session.ends_at),
             current=session.id == current,
@@ -145,7 +146,12 @@ def _parts(activity: Activity, texts: Texts) -> Iterator[Part]:
     if activity.addresses > 1:
         yield Part(label="address", text=texts.plain("events.addresses", count=activity.addresses))
     elif activity.address:
-        yield Part(label="address", text=activity.address)
+        yield Part(label="address", text=_place(activity.address, texts))
+
+
+def _place(address: str, texts: Texts) -> str:
+    """An address as it is kept; what is kept to compare alone tells a person nothing."""
+    return texts.plain("address.not_kept") if address.startswith(KEYED) else address
 
 
 def _browser(user_agent: str, texts: Texts) -> str:
