@@ -6,7 +6,7 @@ Stretching is real, and remembered: a test that logs in ten times with one passw
 
 import functools
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,15 @@ from watchword.protocol.passwords import prepare
 from watchword.server.assembly import Services, assemble
 from watchword.server.config import FIELDS, Config, load_config
 from watchword.server.core import Core, open_core
+from watchword.server.door.gate import TheGate
+from watchword.server.doorway import open_door
 from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
 from watchword.server.http.hosts import HostPolicy
 from watchword.server.logs import get_log
+from watchword.server.measures import DoorMeasures, LimitMeasures
 from watchword.server.redis.link import RedisLink
+from watchword.server.sessions.identify import account_of
 from watchword.testing import FixedClock, SeededEntropy
 
 ORIGIN = "https://localhost:8443"
@@ -70,7 +74,7 @@ class Person:
 
 @dataclass(kw_only=True)
 class World:
-    """One node. `address` is what the server takes for the caller's."""
+    """One node, with its door. `address` is what the server takes for the caller's; the default is not limited."""
 
     core: Core
     services: Services
@@ -78,6 +82,8 @@ class World:
     entropy: SeededEntropy
     client_entropy: SeededEntropy
     app: Any
+    gate: TheGate
+    door: DoorMeasures
     address: str = "127.0.0.1"
     seen: list[httpx.Response] = field(default_factory=list)
 
@@ -205,6 +211,13 @@ async def open_world(
         async def ready() -> bool:
             return True
 
+    async with AsyncExitStack() as stack:
+        core = await stack.enter_async_context(open_core(config, origin=ORIGIN, clock=clock, entropy=entropy))
+        services = await assemble(core)
+        measures = DoorMeasures()
+        gate = await stack.enter_async_context(
+            open_door(core, services, door=measures, limits=LimitMeasures())
+        )
         app = build_app(
             [*services.routes, *services.page_routes],
             hosts=HostPolicy.of(ORIGIN, port=8443),
@@ -213,7 +226,9 @@ async def open_world(
             entropy=entropy,
             admission=Admission(),
             log=get_log("http"),
-            ready=ready,
+            ready=_ready,
+            gate=gate,
+            account_of=account_of,
             pages=services.pages,
         )
         try:
@@ -224,9 +239,15 @@ async def open_world(
                 entropy=entropy,
                 client_entropy=SeededEntropy(f"client of {seed}"),
                 app=app,
+                gate=gate,
+                door=measures,
             )
         finally:
             services.pool.close()
+
+
+async def _ready() -> bool:
+    return True
 
 
 def make_config(data: Path, *, database: str | None = None, **settings: str) -> Config:

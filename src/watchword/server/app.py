@@ -35,6 +35,7 @@ from watchword.server.data_directory import (
 )
 from watchword.server.db.skew import warn_of_skew
 from watchword.server.db.unit import Unit
+from watchword.server.doorway import open_door
 from watchword.server.health import Health
 from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
@@ -42,10 +43,12 @@ from watchword.server.http.connections import ConnectionLimits
 from watchword.server.http.fronts.demand import Demand, count_for
 from watchword.server.http.fronts.frames import Hello
 from watchword.server.http.fronts.pool import Fronts
+from watchword.server.http.gate import Gate
 from watchword.server.http.hosts import HostPolicy
 from watchword.server.http.proxies import Proxies
 from watchword.server.http.serve import calm_collector, on_reload, run, serve, until_told_to_stop
 from watchword.server.http.sockets import Address, address_of, bind, show_address
+from watchword.server.http.wire import ASGIApp
 from watchword.server.logs import configure_logs, current_level, get_log
 from watchword.server.memory import give_back_free_memory
 from watchword.server.metrics.listener import host_name, serve_metrics
@@ -171,29 +174,13 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
     admission = Admission(slots=config.limits.costly_at_once, queue=config.limits.costly_waiting)
     tracing = _open_tracing(config)
     told = Telling(core, services, admission)
-    app = build_app(
-        [*services.routes, *services.page_routes],
-        hosts=HostPolicy.of(core.origin, port=port_of(config, listen), extra=config.hosts),
-        identify=services.identify,
-        clock=core.clock,
-        entropy=core.entropy,
-        admission=admission,
-        log=get_log("http"),
-        ready=told.health.ready,
-        proxies=proxies,
-        measures=told.requests,
-        account_of=account_of,
-        log_from=config.log.requests.least_status,
-        tracing=tracing,
-        pages=services.pages,
-        addresses=addresses,
-    )
     if guest is None:
         calm_collector()
         give_back_free_memory()
     async with AsyncExitStack() as stack:
         if tracing is not None:
             stack.push_async_callback(asyncio.to_thread, tracing.close)
+        gate = await stack.enter_async_context(open_door(core, services, door=told.door, limits=told.limits))
         fronts = None if guest else _make_fronts(config, tls)
         await stack.enter_async_context(
             serve_control(
@@ -215,7 +202,17 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
         )
         await stack.enter_async_context(_background(told.health, *works))
         await serve(
-            app,
+            _make_app(
+                core,
+                services,
+                listen,
+                told,
+                gate=gate,
+                proxies=proxies,
+                addresses=addresses,
+                tracing=tracing,
+                admission=admission,
+            ),
             listen=listen,
             tls=tls.current if tls else None,
             on_ready=lambda address: _announce(core, services, address, around),
@@ -227,12 +224,47 @@ async def _run(core: Core, services: Services, listen: socket.socket, around: _A
             measures=told.connections,
             fronts=fronts,
             addresses=addresses,
+            is_banned=lambda address: services.bans.find(address) is not None,
         )
     await services.bans.flush()
     await _record_stop(core)
     core.checkpointer.tick()
     remove_file(config.address_file)
     _log.info("server.stopped")
+
+
+def _make_app(
+    core: Core,
+    services: Services,
+    listen: socket.socket,
+    told: Telling,
+    *,
+    gate: Gate,
+    admission: Admission,
+    proxies: Proxies,
+    addresses: AddressForm,
+    tracing: Tracing | None,
+) -> ASGIApp:
+    """The application with everything that it needs."""
+    config = core.config
+    return build_app(
+        [*services.routes, *services.page_routes],
+        hosts=HostPolicy.of(core.origin, port=port_of(config, listen), extra=config.hosts),
+        identify=services.identify,
+        clock=core.clock,
+        entropy=core.entropy,
+        admission=admission,
+        log=get_log("http"),
+        ready=told.health.ready,
+        gate=gate,
+        proxies=proxies,
+        measures=told.requests,
+        account_of=account_of,
+        log_from=config.log.requests.least_status,
+        tracing=tracing,
+        pages=services.pages,
+        addresses=addresses,
+    )
 
 
 def _stopping(told: Telling, around: _Around) -> None:

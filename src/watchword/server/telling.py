@@ -29,7 +29,6 @@ class Telling:
             shared=shared,
         )
         self.door = DoorMeasures()
-        self.health = Health(database=core.database, measures=core.measures, checkpointer=core.checkpointer)
         self.reader = MetricsReader(
             Sources(
                 requests=self.requests,

@@ -53,7 +53,7 @@ class Identifier:
         """Raises `UnauthenticatedError` for every reason there is."""
         authorization = request.authorization or ""
         if authorization[: len(_SCHEME)].lower() != _SCHEME:
-            raise UnauthenticatedError("no_token")
+            raise UnauthenticatedError("other_scheme" if authorization else "no_token")
         token = UnverifiedToken.parse(authorization[len(_SCHEME) :])
         try:
             key = self._verifying_key(token.kid)

@@ -1,0 +1,61 @@
+"""Who passes a ban: a ban is not the end for the innocent behind the same address.
+
+A live session passes, by its token or its cookie, except where credentials are taken: an account of one's own must not
+open the way to guess at others'. There a device passes that proves itself in a header, and may then do nothing but sign
+in as that device.
+"""
+
+from typing import Final, Protocol
+
+from watchword.core.clock import Instant
+from watchword.core.ids import DeviceId
+from watchword.server.door.offences import GUESSED_AT
+from watchword.server.http.endpoint import Identify, Request, Route
+
+DEVICE_HEADER: Final = "watchword-device"
+_COOKIE: Final = "__Host-watchword="
+
+
+class DeviceProof(Protocol):
+    """What is asked about a device header."""
+
+    async def check(self, method: str, raw_path: bytes, text: str, now: Instant, /) -> DeviceId:
+        """The device that made the header for this request. Raises `RefusedError`."""
+        ...
+
+
+class Passes:
+    """`by_token` and `by_cookie` are the ways to know a live session; without `devices` no header is looked at."""
+
+    def __init__(self, *, by_token: Identify, by_cookie: Identify, devices: DeviceProof | None) -> None:
+        self._by_token = by_token
+        self._by_cookie = by_cookie
+        self._devices = devices
+
+    async def has_session(self, request: Request, route: Route | None) -> bool:
+        """Whether `request` is of a live session. Raises `WatchwordError` for a proof that is not good."""
+        if route is not None and route.limit in GUESSED_AT:
+            return False
+        identify = self._way(request, route)
+        if identify is None:
+            return False
+        await identify(request)
+        return True
+
+    def _way(self, request: Request, route: Route | None) -> Identify | None:
+        """Pages are opened by the cookie alone, and everything else by a token."""
+        is_page = route is not None and route.page
+        if request.authorization is not None and not is_page:
+            return self._by_token
+        if (is_page or route is None) and _COOKIE in (request.headers.get("cookie") or ""):
+            return self._by_cookie
+        return None
+
+    async def device(self, request: Request, route: Route | None) -> DeviceId | None:
+        """The device that has proven itself; None without a header. Raises `WatchwordError` for a bad proof."""
+        if self._devices is None or route is None or not route.for_devices:
+            return None
+        header = request.headers.get(DEVICE_HEADER)
+        if header is None:
+            return None
+        return await self._devices.check(request.method, request.raw_path, header, request.context.now)
