@@ -43,7 +43,8 @@ async def test_the_account_page_shows_who_it_is_where_and_what_happened(world):
 
 async def test_where_there_is_no_room_the_account_page_says_when_to_come_back(world):
     reader = await reader_of(world, await world.register("ada"))
-    world.app = dataclasses.replace(world.app, admission=(admission := Admission(slots=1, queue=0)))
+    steps = dataclasses.replace(world.app.steps, admission=(admission := Admission(slots=1, queue=0)))
+    world.app = dataclasses.replace(world.app, steps=steps)
     async with admission:
         answer = await reader.get("/dashboard")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
