@@ -205,15 +205,9 @@ async def open_world(
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     config = make_config(data, database=database, **settings)
     clock, entropy = clock or FixedClock(), SeededEntropy(seed)
-    async with open_core(config, origin=ORIGIN, clock=clock, entropy=entropy) as core:
-        services = await assemble(core, redis)
-
-        async def ready() -> bool:
-            return True
-
     async with AsyncExitStack() as stack:
         core = await stack.enter_async_context(open_core(config, origin=ORIGIN, clock=clock, entropy=entropy))
-        services = await assemble(core)
+        services = await assemble(core, redis)
         measures = DoorMeasures()
         gate = await stack.enter_async_context(
             open_door(core, services, door=measures, limits=LimitMeasures())

@@ -27,7 +27,9 @@ async def open_door(
             bans=services.bans,
             limiter=limiter,
             demands=Demands(config.rates, config.concurrent) if config.enabled else None,
-            passes=Passes(by_token=services.identify, by_cookie=services.cookies.identify, devices=None),
+            passes=Passes(
+                by_token=services.identify, by_cookie=services.cookies.identify, devices=services.device_pass
+            ),
             clock=core.clock,
             measures=door,
         )

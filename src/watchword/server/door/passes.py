@@ -9,10 +9,10 @@ from typing import Final, Protocol
 
 from watchword.core.clock import Instant
 from watchword.core.ids import DeviceId
+from watchword.protocol.device_header import DEVICE_HEADER
 from watchword.server.door.offences import GUESSED_AT
 from watchword.server.http.endpoint import Identify, Request, Route
 
-DEVICE_HEADER: Final = "watchword-device"
 _COOKIE: Final = "__Host-watchword="
 
 
@@ -25,9 +25,9 @@ class DeviceProof(Protocol):
 
 
 class Passes:
-    """`by_token` and `by_cookie` are the ways to know a live session; without `devices` no header is looked at."""
+    """`by_token` and `by_cookie` are the ways to know a live session."""
 
-    def __init__(self, *, by_token: Identify, by_cookie: Identify, devices: DeviceProof | None) -> None:
+    def __init__(self, *, by_token: Identify, by_cookie: Identify, devices: DeviceProof) -> None:
         self._by_token = by_token
         self._by_cookie = by_cookie
         self._devices = devices
@@ -53,7 +53,7 @@ class Passes:
 
     async def device(self, request: Request, route: Route | None) -> DeviceId | None:
         """The device that has proven itself; None without a header. Raises `WatchwordError` for a bad proof."""
-        if self._devices is None or route is None or not route.for_devices:
+        if route is None or not route.for_devices:
             return None
         header = request.headers.get(DEVICE_HEADER)
         if header is None:
