@@ -136,6 +136,26 @@ async def test_fault_D1_D11_a_hundred_in_a_row_close_the_lane_and_an_own_device_
         assert (await try_login(world, "anna", anna.member.login_secret)).status_code == GOOD
 
 
+async def test_an_operator_opens_a_closed_lane_and_its_waits_stay(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        anna = await make_member(world, "anna")
+        await guess_until_held_for_good(world, "anna")
+        await world.services.operator.resume("anna", OPERATOR)
+        world.clock.advance(HOUR)
+        assert (await try_login(world, "anna", anna.login_secret)).status_code == GOOD
+
+
+async def test_what_was_verified_and_what_was_held_is_counted_by_lane(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        anna = await sign_in(world, "anna")
+        for prover in (None, anna.prover):
+            for _ in range(FREE + 2):
+                await try_login(world, "anna", prover=prover)
+        await statuses(world, "nobody", FREE + 1)
+        assert verified(world) == 3 * FREE
+        assert world.services.guesses.held == {"device": 2, "strangers": 3}
+
+
 async def test_fault_D4_every_spelling_and_the_e_mail_address_have_one_lane(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         await make_member(world, "bob", email="bob@example.org")

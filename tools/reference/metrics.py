@@ -13,6 +13,7 @@ from watchword.server.measures import (
     ConnectionMeasures,
     DatabaseMeasures,
     DoorMeasures,
+    GuessMeasures,
     LimitMeasures,
     RequestMeasures,
 )
@@ -28,6 +29,7 @@ _SECTIONS = {
     "requests": "Requests",
     "connections": "Connections",
     "door": "The door",
+    "guesses": "Guesses at passwords",
     "limits": "Limits",
     "shared": "Several nodes",
     "costly": "Costly work",
@@ -47,6 +49,7 @@ def described() -> dict[str, list[Metric]]:
         "requests": families.requests(RequestMeasures()),
         "connections": families.connections(ConnectionMeasures()),
         "door": families.door(DoorMeasures()),
+        "guesses": families.guesses(GuessMeasures()),
         "limits": families.limits(LimitMeasures()),
         "shared": families.shared(None),
         "costly": families.costly(Admission(), HashPool(cores=1)),

@@ -106,6 +106,8 @@ def suspend(name: Name, data: Data = None, config: ConfigPath = None, as_json: J
 def resume(name: Name, data: Data = None, config: ConfigPath = None, as_json: Json = False) -> None:
     """End a suspension. Sessions do not come back: the owner logs in again.
 
+    It also lets new devices sign in where too many wrong passwords have shut them out.
+
     \b
     watchword accounts resume mallory
     """

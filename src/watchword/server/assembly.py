@@ -264,6 +264,7 @@ def operator_service(core: Core, bans: Bans) -> OperatorService:
         accounts=SQLAccountStore(core.database),
         devices=SQLDeviceStore(core.database),
         sessions=SQLSessionStore(core.database),
+        lanes=SQLLaneStore(core.database),
         invites=_one_time(core),
         keys=core.keys,
         audit=core.audit,

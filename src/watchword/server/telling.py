@@ -35,6 +35,7 @@ class Telling:
                 connections=self.connections,
                 limits=self.limits,
                 door=self.door,
+                guesses=services.guesses,
                 admission=admission,
                 hashes=services.pool,
                 database=core.measures,

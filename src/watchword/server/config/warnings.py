@@ -42,6 +42,7 @@ def find_warnings(config: Config, environ: Mapping[str, str], *, now: Instant) -
         *_registration(config),
         *_proxies(config),
         *_passwords(config),
+        *_guessing(config),
         *_pages(config),
         *_transport(config),
         *_metrics(config),
@@ -81,6 +82,11 @@ def _passwords(config: Config) -> Iterator[str]:
             f"passwords.server_hash = “{config.passwords.server_hash}” costs tens of milliseconds of a core for each"
             " login; the clients' Argon2id already protects a stolen database"
         )
+
+
+def _guessing(config: Config) -> Iterator[str]:
+    if not config.limits.guessing and not config.is_private:
+        yield "limits.guessing is off: any number of passwords can be tried on one account, from many addresses"
 
 
 def _pages(config: Config) -> Iterator[str]:

@@ -60,6 +60,7 @@ class _Families(Collector):
         yield from families.limits(found.limits)
         yield from families.shared(found.shared)
         yield from families.door(found.door)
+        yield from families.guesses(found.guesses)
         yield from families.costly(found.admission, found.hashes)
         yield from families.outcomes(found.database)
         yield from families.database(found.database)

@@ -23,6 +23,7 @@ from watchword.server.measures import (
     ConnectionMeasures,
     DatabaseMeasures,
     DoorMeasures,
+    GuessMeasures,
     Histogram,
     LimitMeasures,
     RequestMeasures,
@@ -102,6 +103,22 @@ def connections(measures: ConnectionMeasures) -> Iterator[Metric]:
     for status in (400, 408, 414, 431):
         refused.add_metric((str(status),), measures.refused.get(status, 0))
     yield refused
+
+
+def guesses(measures: GuessMeasures) -> Iterator[Metric]:
+    yield _counter(
+        "watchword_guesses_verified",
+        "Passwords that reached verification, right or wrong.",
+        measures.verified,
+    )
+    held = CounterMetricFamily(
+        "watchword_guesses_held",
+        "Passwords that were not verified since their account's lane was held, by whose lane.",
+        labels=("lane",),
+    )
+    for lane, times in measures.held.items():
+        held.add_metric((lane,), times)
+    yield held
 
 
 def limits(measures: LimitMeasures) -> Iterator[Metric]:

@@ -12,6 +12,7 @@ from watchword.server.measures import (
     ConnectionMeasures,
     DatabaseMeasures,
     DoorMeasures,
+    GuessMeasures,
     LimitMeasures,
     RequestMeasures,
     Shared,
@@ -27,6 +28,7 @@ class Sources:
     connections: ConnectionMeasures
     limits: LimitMeasures
     door: DoorMeasures
+    guesses: GuessMeasures
     admission: Admission
     hashes: HashPool
     database: DatabaseMeasures

@@ -17,6 +17,8 @@ from watchword.server.bans.service import Bans
 from watchword.server.db.migrate import SELECT_INSTANCE
 from watchword.server.db.unit import Database, GuardError, Unit
 from watchword.server.devices.store import DeviceStore
+from watchword.server.guessing.model import strangers_of
+from watchword.server.guessing.store import LaneStore
 from watchword.server.keys.model import KeyStatus
 from watchword.server.one_time import OneTimeSecrets
 from watchword.server.operator.model import (
@@ -50,6 +52,7 @@ class OperatorService:
         bans: Bans,
         devices: DeviceStore,
         sessions: SessionStore,
+        lanes: LaneStore,
         invites: OneTimeSecrets,
         keys: Keys,
         audit: AuditService,
@@ -61,6 +64,7 @@ class OperatorService:
         self._accounts = accounts
         self._devices = devices
         self._sessions = sessions
+        self._lanes = lanes
         self._invites = invites
         self._keys = keys
         self._audit = audit
@@ -97,10 +101,11 @@ class OperatorService:
         return await self._commit(unit, AuditTag.ACCOUNT_SUSPENDED, account, by, now)
 
     async def resume(self, name: str, by: LocalOperator) -> Account:
-        """Logins are possible again; sessions do not come back. Raises `NotFoundError`."""
+        """Logins are possible again, from new devices too; sessions do not come back. Raises `NotFoundError`."""
         account, now = await self._find(name), self._clock.now()
         unit = Unit(key=account.id.value)
         self._accounts.set_state(unit, account.id, AccountState.ACTIVE, now)
+        self._lanes.end_row(unit, strangers_of(account.id))
         return await self._commit(unit, AuditTag.ACCOUNT_RESUMED, account, by, now)
 
     async def delete(self, name: str, by: LocalOperator) -> None:

@@ -46,6 +46,13 @@ def test_the_tls_library_is_asked_for_the_hybrid_group(tmp_path):
     assert ("X25519MLKEM768" in warnings(tmp_path)) is not tls_is_hybrid()
 
 
+def test_guessing_without_bounds_beyond_loopback_is_warned_of(tmp_path):
+    beyond = {"LISTEN": "0.0.0.0:443", "ORIGIN": "https://id.example.org"}
+    assert "limits.guessing is off" in warnings(tmp_path, **beyond, LIMITS_GUESSING="false")
+    assert "limits.guessing" not in warnings(tmp_path, **beyond)
+    assert "limits.guessing" not in warnings(tmp_path, LIMITS_GUESSING="false")
+
+
 def test_metrics_beyond_loopback_are_warned_of(tmp_path):
     assert "metrics.listen" in warnings(tmp_path, METRICS_LISTEN="0.0.0.0:9464")
     for quiet in ({}, {"METRICS_LISTEN": "127.0.0.1:9464"}, {"METRICS_LISTEN": "[::1]:9464"}):
