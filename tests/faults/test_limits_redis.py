@@ -8,6 +8,7 @@ import pytest
 from tests.kits.limits import PATIENT, admitted, demand, shared
 
 from watchword.errors import UnavailableError
+from watchword.server.limits import shared as limits_shared
 from watchword.server.limits.limiter import Limiter
 from watchword.server.limits.memory import MAX_BUCKETS
 from watchword.server.limits.model import Demand, Exceeded, Lease, Rate, Slots
@@ -159,6 +160,54 @@ async def test_places_of_a_node_that_was_killed_become_free_by_themselves(redis_
             redis_server.command("ZADD", key, "1", f"gone{lease}")  # ended long ago
         assert isinstance(await limiter.reserve(wanted), Lease)
         assert 0 < number(redis_server, "PTTL", key) <= 60_000
+
+
+async def test_a_place_is_held_for_as_long_as_the_request_is_in_work(redis_server, monkeypatch):
+    monkeypatch.setattr(limits_shared, "KEEP_S", 0.05)
+    key = f"{PREFIX}places:s"
+    async with shared(redis_server) as limiter:
+        lease = await limiter.reserve(demand(rate=SLOW, slots=PLACES))
+        assert isinstance(lease, Lease)
+        redis_server.command("ZADD", key, "XX", "1", lease.token)  # about to end
+        await until(lambda: len(redis_server.command("ZSCORE", key, lease.token)) > len("$1\r\n1\r\n"))
+        limiter.release(lease)
+        await until(lambda: number(redis_server, "ZCARD", key) == 0)
+
+
+async def test_callers_that_are_cancelled_at_any_moment_leave_no_place_held(redis_server):
+    async with shared(redis_server) as limiter:
+        for turns in range(30):
+            task = asyncio.create_task(limiter.reserve(demand("a", rate=FAST, slots=PLACES)))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled() and isinstance(lease := task.result(), Lease):
+                limiter.release(lease)
+        await until(lambda: number(redis_server, "ZCARD", f"{PREFIX}places:s") == 0)
+        while isinstance(await limiter.reserve(demand(rate=SLOW, slots=PLACES)), Exceeded):
+            await asyncio.sleep(0.005)
+
+
+async def test_a_caller_that_is_cancelled_when_its_answer_is_there_holds_no_place(redis_server):
+    """All are answered in one step; the first to go on cancels the others, which have not yet."""
+    wanted = demand(rate=SLOW, slots=PLACES)
+    others: list[asyncio.Task[Lease | Exceeded]] = []
+    async with shared(redis_server) as limiter:
+
+        async def first() -> None:
+            lease = await limiter.reserve(wanted)
+            assert isinstance(lease, Lease)
+            for other in others:
+                other.cancel()
+            limiter.release(lease)
+
+        beginning = asyncio.create_task(first())
+        others += [asyncio.create_task(limiter.reserve(wanted)) for _ in range(3)]
+        await beginning
+        results = await asyncio.gather(*others, return_exceptions=True)
+        assert all(isinstance(result, asyncio.CancelledError) for result in results)
+        await until(lambda: number(redis_server, "ZCARD", f"{PREFIX}places:s") == 0)
 
 
 @pytest.mark.parametrize("step_us", ["9e14", "3.6e9"])

@@ -24,15 +24,13 @@ from watchword.server.limits.model import (
     Exceeded,
     Lease,
     Rate,
-    Slots,
     whole_ms,
 )
-from watchword.server.redis.line import Argument
-from watchword.server.redis.link import PREFIX, RedisLink
-from watchword.server.redis.script import Script
+from watchword.server.limits.question import ASK, LEASE_S, NO_PLACE, Held, places_of, written
+from watchword.server.redis.link import RedisLink
 
-LEASE_S: Final = 60
-"""After which a place is free again though nobody gave it back: its node was killed."""
+KEEP_S: Final = LEASE_S / 4
+"""How often this node says that it still holds its places: two such messages may be lost."""
 GIVE_BACK_S: Final = 0.05
 """How long a place that was given back waits for a question that takes it along."""
 MAX_TOGETHER: Final = 128
@@ -40,60 +38,6 @@ MAX_TOGETHER: Final = 128
 MAX_GIVEN_BACK: Final = 8192
 """Leases to give back while Redis is away; those beyond end by themselves."""
 _NS_PER_US: Final = 1000
-_NO_PLACE: Final = -1
-
-# Times are microseconds since 2026: a double then holds parts of one for a century. A wait below one microsecond is
-# none, so that rounding refuses nobody. Expired leases are looked for only where there is no room.
-_RESERVE: Final = Script(f"""\
-local time = redis.call('TIME')
-local now = (tonumber(time[1]) - 1767225600) * 1000000 + tonumber(time[2])
-local key, argument = 0, 0
-local function next_key() key = key + 1 return KEYS[key] end
-local function next_text() argument = argument + 1 return ARGV[argument] end
-local function next_number() return tonumber(next_text()) end
-local function exact(number) return string.format('%.17g', number) end
-local function keep(name, arrival)
-  redis.call('SET', name, exact(arrival), 'PX', exact(math.ceil((arrival - now) / 1000) + 1))
-end
-local lease_us = {LEASE_S * 1_000_000}
-local function has_place(name, limit)
-  if redis.call('ZCARD', name) < limit then return true end
-  redis.call('ZREMRANGEBYSCORE', name, '-inf', exact(now))
-  redis.call('ZREMRANGEBYSCORE', name, '(' .. exact(now + lease_us), '+inf')
-  return redis.call('ZCARD', name) < limit
-end
-
-for _ = 1, next_number() do redis.call('ZREM', next_key(), next_text()) end
-local answers = {{}}
-for _ = 1, next_number() do
-  local buckets, limit, lease = next_number(), next_number(), next_text()
-  local longest, closed, taken = 0, 0, {{}}
-  for index = 1, buckets do
-    local name, interval, depth = next_key(), next_number() / 1000, next_number() / 1000
-    local arrival = tonumber(redis.call('GET', name) or now)
-    if arrival > now + depth then
-      arrival = now + depth
-      keep(name, arrival)
-    end
-    local after = math.max(arrival, now) + interval
-    local wait = after - now - depth
-    if wait >= 1 and wait > longest then longest, closed = wait, index end
-    taken[name] = after
-  end
-  local places = limit > 0 and next_key()
-  if closed == 0 and places and not has_place(places, limit) then closed = {_NO_PLACE} end
-  if closed == 0 then
-    for name, after in pairs(taken) do keep(name, after) end
-    if places then
-      redis.call('ZADD', places, exact(now + lease_us), lease)
-      redis.call('PEXPIRE', places, {LEASE_S * 1000})
-    end
-  end
-  answers[#answers + 1] = closed
-  answers[#answers + 1] = math.ceil(longest)
-end
-return answers
-""")
 
 
 class _Asked(NamedTuple):
@@ -115,10 +59,7 @@ class _Closed(NamedTuple):
 
 
 class RedisLimiter:
-    """`Limiter` over Redis. `close` it before the link.
-
-    A request that is in work for longer than `LEASE_S` no longer counts among the concurrent ones.
-    """
+    """`Limiter` over Redis. `close` it before the link."""
 
     def __init__(
         self, link: RedisLink, *, clock: Clock, entropy: Entropy, fallback: MemoryLimiter | None
@@ -130,7 +71,10 @@ class RedisLimiter:
         self._node: Final = entropy.bytes(8).hex()
         self._numbers: Final = count()
         self._asked: list[_Asked] = []
-        self._given_back: Final[deque[tuple[str, str]]] = deque(maxlen=MAX_GIVEN_BACK)
+        self._given_back: Final[deque[Held]] = deque(maxlen=MAX_GIVEN_BACK)
+        self._held: Final[set[Held]] = set()
+        """Places of requests in work."""
+        self._keeper: asyncio.TimerHandle | None = None
         self._closed: Final[OrderedDict[str, _Closed]] = OrderedDict()
         """Buckets that nobody can be let in by until then, wherever he asks. The oldest goes where there is no room."""
         self._timer: asyncio.TimerHandle | None = None
@@ -155,7 +99,11 @@ class RedisLimiter:
         if not self._asked:
             loop.call_soon(self._send)
         self._asked.append(asked)
-        return await asked.answer
+        try:
+            return await asked.answer
+        except asyncio.CancelledError:
+            self._undo(asked.answer)
+            raise
 
     def release(self, lease: Lease) -> None:
         if not lease.held:
@@ -165,7 +113,9 @@ class RedisLimiter:
                 self._fallback.release(lease)
             return
         lease.held = False
-        self._give_back(lease.key, lease.token)
+        held = (lease.key, lease.token)
+        self._held.discard(held)
+        self._give_back(held)
 
     def closed_ms(self, key: str) -> int:
         if not self._link.up:
@@ -175,8 +125,9 @@ class RedisLimiter:
 
     async def close(self) -> None:
         """Give back what is held no more."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._keeper):
+            if timer is not None:
+                timer.cancel()
         self._send()
         await asyncio.gather(*self._under_way)
 
@@ -185,12 +136,22 @@ class RedisLimiter:
             raise UnavailableError(retry_after=1)
         return self._fallback.take(demand)
 
+    def _undo(self, answer: asyncio.Future[Lease | Exceeded]) -> None:
+        """The caller was cancelled when its answer was there already."""
+        if answer.done() and not answer.cancelled() and answer.exception() is None:
+            result = answer.result()
+            if isinstance(result, Lease):
+                self.release(result)
+
     def _known(self, demand: Demand) -> Exceeded | None:
+        longest: Exceeded | None = None
         for bucket in demand.buckets:
             closed = self._find_closed(bucket.key)
             if closed is not None:
-                return Exceeded(closed.name, closed.rate, self._left_ms(closed))
-        return None
+                found = Exceeded(closed.name, closed.rate, self._left_ms(closed))
+                if longest is None or found.retry_after_ms > longest.retry_after_ms:
+                    longest = found
+        return longest
 
     def _find_closed(self, key: str) -> _Closed | None:
         closed = self._closed.get(key)
@@ -202,8 +163,8 @@ class RedisLimiter:
     def _left_ms(self, closed: _Closed) -> int:
         return max(1, math.ceil((closed.at_latest - self._clock.monotonic()) * 1000))
 
-    def _give_back(self, key: str, token: str) -> None:
-        self._given_back.append((key, token))
+    def _give_back(self, held: Held) -> None:
+        self._given_back.append(held)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(GIVE_BACK_S, self._send_returns)
 
@@ -212,29 +173,47 @@ class RedisLimiter:
         if self._given_back and self._link.up:
             self._send()
 
+    def _keep(self) -> None:
+        """Hold on to the places of requests that are still in work."""
+        self._keeper = None
+        if not self._held:
+            return
+        kept = list(self._held)
+        for start in range(0, len(kept), MAX_TOGETHER):
+            self._ask_soon((), (), kept[start : start + MAX_TOGETHER])
+        self._keep_later()
+
+    def _keep_later(self) -> None:
+        if self._keeper is None:
+            self._keeper = asyncio.get_running_loop().call_later(KEEP_S, self._keep)
+
     def _send(self) -> None:
         """Ask for all that wait, and give back what lies here, in as few questions as may be."""
-        loop = asyncio.get_running_loop()
         asked, self._asked = self._asked, []
         for start in range(0, max(len(asked), len(self._given_back)), MAX_TOGETHER):
             returned = [self._given_back.popleft() for _ in range(min(MAX_TOGETHER, len(self._given_back)))]
-            task = loop.create_task(self._ask(asked[start : start + MAX_TOGETHER], returned))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._ask_soon(asked[start : start + MAX_TOGETHER], returned, ())
 
-    async def _ask(self, asked: Sequence[_Asked], returned: Sequence[tuple[str, str]]) -> None:
+    def _ask_soon(self, asked: Sequence[_Asked], returned: Sequence[Held], kept: Sequence[Held]) -> None:
+        task = asyncio.get_running_loop().create_task(self._ask(asked, returned, kept))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _ask(self, asked: Sequence[_Asked], returned: Sequence[Held], kept: Sequence[Held]) -> None:
         try:
-            await self._ask_redis(asked, returned)
+            await self._ask_redis(asked, returned, kept)
         finally:  # whatever happens, nobody waits for ever
             for one in asked:
                 if not one.answer.done():
                     one.answer.set_exception(UnavailableError(retry_after=1))
 
-    async def _ask_redis(self, asked: Sequence[_Asked], returned: Sequence[tuple[str, str]]) -> None:
-        keys, args = _written(asked, returned)
+    async def _ask_redis(
+        self, asked: Sequence[_Asked], returned: Sequence[Held], kept: Sequence[Held]
+    ) -> None:
+        keys, args = written(returned, kept, ((one.demand, one.token) for one in asked))
         began = self._clock.monotonic()
         try:
-            found = await self._link.run(_RESERVE, keys, args)
+            found = await self._link.run(ASK, keys, args)
         except UnavailableError as error:
             self._given_back.extend(returned)
             self._answer_without_redis(asked, error)
@@ -245,7 +224,7 @@ class RedisLimiter:
     def _answer_without_redis(self, asked: Sequence[_Asked], error: UnavailableError) -> None:
         for one in asked:
             if one.demand.slots is not None:  # Redis may have granted it all the same
-                self._given_back.append((_places(one.demand.slots), one.token))
+                self._given_back.append((places_of(one.demand.slots), one.token))
             if one.answer.cancelled():
                 continue
             if self._fallback is None:
@@ -257,7 +236,7 @@ class RedisLimiter:
         result: Lease | Exceeded
         if closed == 0:
             result = self._lease(one)
-        elif closed == _NO_PLACE:
+        elif closed == NO_PLACE:
             result = Exceeded(CONCURRENT, None, CONCURRENT_RETRY_MS)
         else:
             result = self._remember(one.demand.buckets[closed - 1], wait_us, began)
@@ -267,8 +246,12 @@ class RedisLimiter:
             self.release(result)
 
     def _lease(self, one: _Asked) -> Lease:
-        slots = one.demand.slots
-        return Lease() if slots is None else Lease(_places(slots), one.token)
+        if one.demand.slots is None:
+            return Lease()
+        lease = Lease(places_of(one.demand.slots), one.token)
+        self._held.add((lease.key, lease.token))
+        self._keep_later()
+        return lease
 
     def _remember(self, bucket: Bucket, wait_us: int, began: float) -> Exceeded:
         wait = wait_us / 1_000_000
@@ -284,24 +267,3 @@ class RedisLimiter:
         self._closed.clear()
         if up:
             self._send_returns()
-
-
-def _places(slots: Slots) -> str:
-    return f"{PREFIX}places:{slots.key}"
-
-
-def _written(
-    asked: Sequence[_Asked], returned: Sequence[tuple[str, str]]
-) -> tuple[list[str], list[Argument]]:
-    """Keys and arguments, in the order in which the script takes them."""
-    keys = [key for key, _ in returned]
-    args: list[Argument] = [len(returned), *(token for _, token in returned), len(asked)]
-    for demand, token, _ in asked:
-        slots = demand.slots
-        args += (len(demand.buckets), 0 if slots is None else slots.limit, token)
-        for bucket in demand.buckets:
-            keys.append(f"{PREFIX}bucket:{bucket.key}")
-            args += (bucket.rate.interval_ns, bucket.rate.depth_ns)
-        if slots is not None:
-            keys.append(_places(slots))
-    return keys, args
