@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.edges.harness import GOOD_TOKEN, RunningServer, running_server
 
+from watchword.server.http.proxies import Proxies
 from watchword.server.logs import JSONFormatter
 from watchword.testing.counts import count
 
@@ -50,6 +51,16 @@ def test_a_request_leaves_one_line_with_the_id_of_its_answer(caplog: pytest.LogC
         (None, 404),
     ]
     assert all(line["address"] == "127.0.0.1" and set(FIELDS) <= line.keys() for line in lines)
+
+
+def test_the_line_says_that_a_proxy_did_not_name_its_caller(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "watchword")
+    with running_server(proxies=Proxies.of(["127.0.0.1"])) as server:
+        ask(server)
+        ask(server, ("X-Forwarded-For", "unknown"))
+        ask(server, ("X-Forwarded-For", "203.0.113.9"))
+    lines = [(line["address"], line.get("unnamed")) for line in lines_of(caplog)]
+    assert lines == [("127.0.0.1", True), ("127.0.0.1", True), ("203.0.113.9", None)]
 
 
 def test_the_account_stands_in_the_line_once_it_is_known(caplog: pytest.LogCaptureFixture) -> None:

@@ -217,8 +217,29 @@ async def test_shed_connections_are_counted_and_said_now_and_then(caplog: pytest
     assert [line.message for line in caplog.records] == ["http.connections_shed"]
 
 
+@pytest.mark.anyio
+async def test_a_place_counts_for_whom_it_is_moved_to():
+    places = Places(ConnectionLimits(total=3, per_source=1))
+    proxied = places.take("10.0.0.1", shared=True)
+    other = places.take("10.0.0.1", shared=True)
+    assert proxied is not None
+    assert other is not None
+    assert places.move(proxied, "2001:db8::1", shared=False)
+    assert (proxied.address, proxied.source) == ("2001:db8::1", "2001:db8::/64")
+    assert not places.move(other, "2001:db8::2", shared=False)
+    assert places.shed == 1
+    assert places.move(other, "2001:db8::2", shared=True)
+    assert places.take("2001:db8::3") is None
+    for place in (proxied, other):
+        place.release()
+    assert not places.move(other, "192.0.2.1", shared=False)  # it was ended meanwhile
+    assert places.open == 0
+    assert places.take("2001:db8::3") is not None
+
+
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["take", "take", "heard", "idle", "release"]), st.integers(0, 5)), max_size=60
+    st.tuples(st.sampled_from(["take", "take", "move", "heard", "idle", "release"]), st.integers(0, 5)),
+    max_size=60,
 )
 
 
@@ -234,6 +255,13 @@ def test_what_is_counted_is_what_is_open(steps: list[tuple[str, int]]):
                 assert (place is not None) is (len(held) < limits.total and mine < limits.per_source)
                 if place is not None:
                     held.append((number, place))
+            elif held and action == "move":
+                at, to = number % len(held), 5 - number
+                source, place = held[at]
+                full = sum(each == to for each, _ in held) >= limits.per_source
+                assert places.move(place, f"192.0.2.{to}", shared=False) is (source == to or not full)
+                if source == to or not full:
+                    held[at] = (to, place)
             elif held and action == "heard":
                 held[number % len(held)][1].heard()
             elif held and action == "idle":

@@ -15,6 +15,9 @@ _SERVER_FAULT: Final = 500
 _PROBES: Final = frozenset({"/health/live", "/health/ready"})
 """Asked every few seconds: while they say yes, their lines are for debugging."""
 
+_UNNAMED: Final = {"unnamed": True}
+"""The address is that of a proxy of ours, which did not tell whom it speaks for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestLines:
@@ -39,6 +42,7 @@ class RequestLines:
             ms=taken * 1000,
             request=exchange.request_id,
             address=exchange.context.shown_address,
+            **({} if exchange.context.caller_named else _UNNAMED),
             **exchange.who,
             **exchange.why,
         )
