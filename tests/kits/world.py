@@ -200,7 +200,7 @@ async def open_world(
 ) -> AsyncIterator[World]:
     """A node on `data` (SQLite there, unless `database` is a PostgreSQL URL). `settings` as in the config file.
 
-    `redis`: what it shares with other nodes, started and closed by the caller.
+    `redis`: what it shares with other nodes, not yet started; the caller closes it.
     """
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     config = make_config(data, database=database, **settings)
@@ -208,6 +208,8 @@ async def open_world(
     async with AsyncExitStack() as stack:
         core = await stack.enter_async_context(open_core(config, origin=ORIGIN, clock=clock, entropy=entropy))
         services = await assemble(core, redis)
+        if redis is not None:
+            await redis.start()
         measures = DoorMeasures()
         gate = await stack.enter_async_context(
             open_door(core, services, door=measures, limits=LimitMeasures())

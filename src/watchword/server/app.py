@@ -151,6 +151,8 @@ async def _serve(
             open_redis(config.redis and config.redis.reveal(), clock=clock, entropy=entropy)
         )
         services = await assemble(core, redis)
+        if redis is not None:
+            await redis.start()
         stack.callback(services.pool.close)
         await _run(core, services, listen, around)
 

@@ -21,9 +21,11 @@ from watchword.server.activity.service import ActivityService
 from watchword.server.activity.sql import SQLActivityStore
 from watchword.server.addresses import AddressForm
 from watchword.server.bans.book import MemoryOffenceBook
+from watchword.server.bans.calls import BanCalls
 from watchword.server.bans.keeping import BanKeeper
 from watchword.server.bans.policy import BanPolicy
 from watchword.server.bans.service import Bans
+from watchword.server.bans.shared_book import SharedOffenceBook
 from watchword.server.bans.sql import SQLBanStore
 from watchword.server.bans.table import BanTable
 from watchword.server.config.model import WithoutRedis
@@ -214,10 +216,13 @@ def _boots(core: Core, uses: Uses | None) -> Boots:
 
 
 async def assemble(core: Core, redis: RedisLink | None = None) -> Services:
-    """Wire the services of `core`; with `redis` it is one of several nodes. Reads which password schemes are in use."""
+    """Wire the services of `core`; with `redis`, which is to be started afterwards, it is one of several nodes.
+
+    Reads which password schemes are in use.
+    """
     pool = HashPool()
     parts = _Parts(core, pool, redis)
-    bans = await open_bans(core)
+    bans = await open_bans(core, redis)
     data = core.keys.data
     passwords = PasswordChecker(
         scheme=core.config.passwords.server_hash,
@@ -273,7 +278,7 @@ def operator_service(core: Core, bans: Bans) -> OperatorService:
     )
 
 
-async def open_bans(core: Core) -> Bans:
+async def open_bans(core: Core, redis: RedisLink | None = None) -> Bans:
     """The bans with what was kept of them. Raises `UnavailableError`, `DamagedError`."""
     store, steady, policy = (
         SQLBanStore(core.database),
@@ -282,11 +287,12 @@ async def open_bans(core: Core) -> Bans:
     )
     shared = core.config.database is not None
     table = BanTable(steady, _exempt(core))
+    book = MemoryOffenceBook(policy, steady, store=store, database=core.database, node=core.audit_node)
     data = core.keys.data
     bans = Bans(
         policy=policy,
         table=table,
-        book=MemoryOffenceBook(policy, steady, store=store, database=core.database, node=core.audit_node),
+        book=SharedOffenceBook(book, redis, policy) if redis else book,
         keeper=BanKeeper(store, core.database, table, policy, steady, shared=shared),
         clock=core.clock,
         steady=steady,
@@ -295,6 +301,8 @@ async def open_bans(core: Core) -> Bans:
         form=AddressForm.of(core.config.privacy.addresses, data.get(DataKeyPurpose.AUDIT, 1)),
         shared=shared,
     )
+    if redis is not None:
+        BanCalls(bans, redis)
     await bans.load()
     return bans
 

@@ -21,7 +21,7 @@ def check_package() -> None:
 
 @asynccontextmanager
 async def open_redis(url: str | None, *, clock: Clock, entropy: Entropy) -> AsyncIterator[RedisLink | None]:
-    """A link that was tried once, up or not, and is closed at the end; None without `url`.
+    """A link to be started, which is closed at the end; None without `url`.
 
     Raises `InvalidConfigError` for a URL that means nothing, or where the library is missing.
     """
@@ -30,7 +30,6 @@ async def open_redis(url: str | None, *, clock: Clock, entropy: Entropy) -> Asyn
         return
     check_package()
     link = RedisLink(Secret.from_text(url), clock=clock, entropy=entropy)
-    await link.start()
     try:
         yield link
     finally:
