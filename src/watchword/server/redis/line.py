@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from watchword.core.secret import Secret
 from watchword.errors import InvalidConfigError, UnavailableError
+from watchword.server.redis.reasons import reason_of
 from watchword.server.redis.url import OPTIONS, has_unknown_options
 
 if TYPE_CHECKING:
@@ -191,14 +192,12 @@ class Line:
     @contextlib.contextmanager
     def _ending(self) -> Any:
         """Whatever ends reading or writing ends the line."""
-        from redis.exceptions import BusyLoadingError, RedisError  # noqa: PLC0415  # loaded by now
+        from redis.exceptions import RedisError  # noqa: PLC0415  # loaded by now
 
         try:
             yield
-        except BusyLoadingError:
-            self.end("loading")
-        except (RedisError, OSError, EOFError, IndexError):
-            self.end("disconnected")
+        except (RedisError, OSError, EOFError, IndexError) as error:
+            self.end(reason_of(error))
 
 
 def _nobody(why: str) -> None:

@@ -20,6 +20,7 @@ from watchword.errors import UnavailableError
 from watchword.server.logs import get_log
 from watchword.server.redis.line import Argument, Line, make_connection
 from watchword.server.redis.listener import Listener, Receiver
+from watchword.server.redis.reasons import reason_of
 from watchword.server.redis.script import OTHER_BOOT, Script
 
 PREFIX: Final = "watchword:"
@@ -171,7 +172,7 @@ class RedisLink:
                     line = await self._connect()
             except Exception as error:  # noqa: BLE001  # whatever it is: tried again, and said
                 await self._drop()
-                self._say_lost(_why(error))
+                self._say_lost(error.word if isinstance(error, _RefusedError) else reason_of(error))
             else:
                 self._say_up()
                 self._tried.set()
@@ -249,9 +250,3 @@ def _word_of(error: Exception) -> str:
     """The code of Redis' error; the rest of its text may show what was asked."""
     word = str(getattr(error, "status_code", None) or error).partition(" ")[0]
     return word if word.isupper() and word.isascii() else "ERR"
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, _RefusedError):
-        return error.word
-    return type(error).__name__
