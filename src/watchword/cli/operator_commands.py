@@ -5,6 +5,7 @@ import typer
 from watchword.cli.operator_accounts import make_accounts
 from watchword.cli.operator_audit import make_audit
 from watchword.cli.operator_backup import backup, make_backup_key
+from watchword.cli.operator_bans import make_bans
 from watchword.cli.operator_config import check_config, serve
 from watchword.cli.operator_invites import invite, invites
 from watchword.cli.operator_keys import make_keys
@@ -20,6 +21,7 @@ def add_commands(app: typer.Typer) -> None:
     app.add_typer(make_accounts(), name="accounts")
     app.command("invite")(invite)
     app.command("invites")(invites)
+    app.add_typer(make_bans(), name="bans")
     app.command("backup")(backup)
     app.add_typer(make_backup_key(), name="backup-key")
     app.command("restore")(restore)

@@ -50,8 +50,8 @@ class OffenceBook(Protocol):
 class MemoryOffenceBook:
     """Bounded; written behind. `node` is whose rows in the store are ours.
 
-    Full, it drops the least telling: whoever failed once, the oldest first. Sources that failed again and again are
-    passed over, so that no flood of addresses makes us forget those that are attacking.
+    Full, it drops the least telling: whoever failed once, the oldest first, so that no flood of addresses makes us
+    forget those that fail again and again. An eighth is kept for the former, so that there is always room for new ones.
     """
 
     def __init__(
@@ -70,17 +70,18 @@ class MemoryOffenceBook:
         self._database = database
         self._node = node
         self._max_sources = max_sources
-        self._rows: OrderedDict[str, Window] = OrderedDict()
+        self._once: OrderedDict[str, Window] = OrderedDict()
+        self._again: OrderedDict[str, Window] = OrderedDict()
         self._size = 0
         self._changed: set[str] = set()
         self._forgotten: set[str] = set()
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._once) + len(self._again)
 
     def count(self, source: str, tag: bytes, told: Told) -> None:
         now = self._clock.now()
-        window = self._rows.get(source, NOTHING).add(tag, now, self._policy)
+        window = self._get(source).add(tag, now, self._policy)
         self._set(source, window)
         self._changed.add(source)
         self._forgotten.discard(source)
@@ -93,7 +94,7 @@ class MemoryOffenceBook:
 
     def tally(self, source: str) -> Tally:
         """Of the window that ends now."""
-        return self._live(self._rows.get(source, NOTHING), self._clock.now()).tally()
+        return self._live(self._get(source), self._clock.now()).tally()
 
     async def load(self) -> None:
         now = self._clock.now()
@@ -104,7 +105,8 @@ class MemoryOffenceBook:
 
     async def flush(self) -> None:
         """At most MAX_SAVED sources, those with the most failures first; the others have the next turn."""
-        changed = heapq.nlargest(MAX_SAVED, self._changed, key=lambda source: len(self._rows[source].times))
+        self.tidy()
+        changed = heapq.nlargest(MAX_SAVED, self._changed, key=lambda source: len(self._get(source).times))
         forgotten = list(islice(self._forgotten, MAX_SAVED))
         if not changed and not forgotten:
             return
@@ -112,52 +114,57 @@ class MemoryOffenceBook:
         for source in forgotten:
             self._store.drop_offences(unit, source, self._node)
         for source in changed:
-            self._store.save_offences(unit, KeptOffences(source, self._rows[source]), self._node)
+            self._store.save_offences(unit, KeptOffences(source, self._get(source)), self._node)
         self._changed.difference_update(changed)
         self._forgotten.difference_update(forgotten)
         try:
             await self._database.commit(unit)
         except BaseException:
-            self._changed.update(source for source in changed if source in self._rows)
-            self._forgotten.update(source for source in forgotten if source not in self._rows)
+            self._changed.update(source for source in changed if self._get(source).times)
+            self._forgotten.update(source for source in forgotten if not self._get(source).times)
             raise
 
     def tidy(self) -> None:
-        """Drop sources whose window is empty by now: the front of the row is what was heard of least lately."""
+        """Drop sources whose window is empty by now: in front stands what was heard of least lately."""
         now = self._clock.now()
-        while self._rows:
-            source, window = next(iter(self._rows.items()))
-            if self._live(window, now).times:
-                return
-            self._drop(source)
+        for rows in (self._once, self._again):
+            while rows and not self._live(next(iter(rows.values())), now).times:
+                self._drop(next(iter(rows)))
+
+    def _get(self, source: str) -> Window:
+        return self._again.get(source) or self._once.get(source) or NOTHING
 
     def _live(self, window: Window, now: Instant) -> Window:
         return window.since(Instant(now - self._policy.window_ms))
 
     def _set(self, source: str, window: Window) -> None:
-        before = self._rows.get(source)
-        self._size += window.size - (before.size if before is not None else 0)
-        self._rows[source] = window
-        self._rows.move_to_end(source)
+        self._size += window.size - self._get(source).size
+        if window.tally().failures > 1:
+            self._once.pop(source, None)
+            self._again[source] = window
+            self._again.move_to_end(source)
+        else:
+            self._again.pop(source, None)
+            self._once[source] = window
+            self._once.move_to_end(source)
 
     def _drop(self, source: str) -> None:
-        window = self._rows.pop(source, None)
+        self._size -= self._get(source).size
         self._changed.discard(source)
-        self._size -= window.size if window is not None else 0
+        self._once.pop(source, None)
+        self._again.pop(source, None)
 
     def _make_room(self, now: Instant) -> None:
-        while len(self._rows) > self._max_sources or (self._size > MAX_BYTES and len(self._rows) > 1):
+        while len(self) > self._max_sources or (self._size > MAX_BYTES and len(self) > 1):
             self._drop(self._least_telling(now))
 
     def _least_telling(self, now: Instant) -> str:
-        """The first of the oldest that says next to nothing, else the one that says least; passed over: moved back."""
-        least, fewest = "", 0
-        for source, window in list(islice(self._rows.items(), _LOOKED_AT)):
-            failures = self._live(window, now).tally().failures
-            if failures <= 1:
-                return source
-            if not least or failures < fewest:
-                least, fewest = source, failures
-        for source in list(islice(self._rows, _LOOKED_AT)):
-            self._rows.move_to_end(source)
+        if len(self._once) > self._max_sources // 8 or not self._again:
+            return next(iter(self._once))
+        oldest = list(islice(self._again.items(), _LOOKED_AT))
+        failures = {source: self._live(window, now).tally().failures for source, window in oldest}
+        least = min(failures, key=failures.__getitem__)
+        if failures[least]:
+            for source in failures:
+                self._again.move_to_end(source)  # they have had their turn
         return least

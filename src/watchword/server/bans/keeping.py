@@ -102,7 +102,7 @@ class BanKeeper:
         for kept in loaded.bans:
             ban = self._bounded(kept, now)
             self._table.put(ban)
-            if ban != kept and not self._shared:
+            if ban.ends_at < kept.ends_at and not self._shared:
                 self.later(Made(ban, replace=True))  # else its end would stand before that of any further ban
         self._cursor = loaded.cursor
         self._heard_at = now
@@ -128,7 +128,7 @@ class BanKeeper:
 
     def _take(self, kept: Ban, now: Instant, *, is_fresh: bool) -> None:
         here = self._table.last_of(kept.network)
-        if here is not None and (here.id, here.made_at) == (kept.id, kept.made_at):
+        if here == kept:
             return  # our own
         waiting = self._waiting.get(kept.network)
         if waiting is not None and waiting.ban.ends_at >= kept.ends_at:
@@ -139,16 +139,18 @@ class BanKeeper:
 
     def _bounded(self, kept: Ban, now: Instant) -> Ban:
         """No ban lasts longer from now on than it did when it was made: a clock may have been ahead then."""
-        if kept.is_for_ever or kept.was_lifted:
+        if kept.was_lifted:
+            return dataclasses.replace(kept, made_at=now, ends_at=now)
+        if kept.is_for_ever:
             return kept
         ends_at = Instant(min(kept.ends_at, now + self._length(kept)))
         return kept if ends_at == kept.ends_at else dataclasses.replace(kept, made_at=now, ends_at=ends_at)
 
     def _as_if_now(self, kept: Ban, now: Instant) -> Ban:
         """What another node has just made, by our clock: its own may show another time."""
-        if kept.is_for_ever or kept.was_lifted:
+        if kept.is_for_ever:
             return kept
-        return dataclasses.replace(kept, made_at=now, ends_at=Instant(now + self._length(kept)))
+        return dataclasses.replace(kept, made_at=now, ends_at=Instant(now + max(0, self._length(kept))))
 
     def _length(self, kept: Ban) -> int:
         if kept.reason is BanReason.OPERATOR:

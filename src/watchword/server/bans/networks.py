@@ -56,6 +56,8 @@ def place_of(address: str) -> Place | None:
 
 def parse_network(text: str) -> str:
     """The canonical form of an address or a network, IPv4-mapped IPv6 folded. Raises `MalformedError`."""
+    if "%" in text:
+        raise MalformedError(f"“{text}” is no address or network: leave out the interface")
     try:
         network: Network = ipaddress.ip_network(text.strip())
     except ValueError as error:

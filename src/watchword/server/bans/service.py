@@ -288,7 +288,7 @@ class Bans:
         trouble = False
         while True:
             try:
-                await self._step()
+                await self.keep()
                 if trouble:
                     _log.info("bans.kept_again")
                 trouble = False
@@ -308,7 +308,8 @@ class Bans:
         """Add to `unit` what forgets rows that make no difference any more."""
         self._keeper.drop_old(unit)
 
-    async def _step(self) -> None:
+    async def keep(self) -> None:
+        """Write what is to be written, and take what other nodes have written. Raises `UnavailableError`."""
         self._table.expire()
         await self._keeper.flush()
         await self._book.flush()

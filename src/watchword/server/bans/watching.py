@@ -32,13 +32,10 @@ class Watchers:
             with contextlib.suppress(asyncio.QueueFull):
                 queue.put_nowait(change)
 
-    def watch(self) -> AsyncIterator[BanChange]:
-        """Everything from now on, for ever."""
+    async def watch(self) -> AsyncIterator[BanChange]:
+        """Everything from the first question on, for ever."""
         queue: asyncio.Queue[BanChange] = asyncio.Queue(MAX_BEHIND)
         self._queues.add(queue)
-        return self._changes(queue)
-
-    async def _changes(self, queue: asyncio.Queue[BanChange]) -> AsyncIterator[BanChange]:
         try:
             while True:
                 yield await queue.get()

@@ -9,9 +9,10 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from watchword.core.clock import HOUR
-from watchword.core.ids import AccountId
+from watchword.core.clock import HOUR, SECOND
+from watchword.core.ids import AccountId, BanId
 from watchword.errors import MalformedError, MethodNotAllowedError, UnreachableError
+from watchword.server.bans.service import MAX_PAGE as MAX_BANS
 from watchword.server.control import shapes
 from watchword.server.operator.model import INVITE_LIFE, MAX_PAGE, LocalOperator
 from watchword.server.operator.service import OperatorService
@@ -70,6 +71,26 @@ class Invitation(Params, frozen=True):
     level: int = 0
     hours: int = INVITE_LIFE // HOUR
     note: str = ""
+
+
+class BanPage(Params, frozen=True):
+    after: str | None = None
+    limit: int = MAX_BANS
+
+
+class NewBan(Params, frozen=True):
+    """`seconds` None: for ever. `own`: the address from which the operator works."""
+
+    network: str
+    seconds: int | None = None
+    note: str = ""
+    own: str = ""
+    confirmed: bool = False
+
+
+class Lift(Params, frozen=True):
+    target: str
+    confirmed: bool = False
 
 
 class Rotation(Params, frozen=True):
@@ -164,6 +185,35 @@ async def _list_invites(call: Call, _params: Params) -> Any:
     return {"invites": [shapes.invite(each) for each in await call.service.list_invites()]}
 
 
+async def _list_bans(call: Call, page: BanPage) -> Any:
+    after = BanId.parse(page.after) if page.after is not None else None
+    found = call.service.bans.page(after=after, limit=page.limit)
+    return {"bans": [shapes.ban(each) for each in found]}
+
+
+async def _add_ban(call: Call, params: NewBan) -> Any:
+    made = await call.service.bans.add(
+        params.network,
+        by=call.operator.facts(),
+        length_ms=None if params.seconds is None else params.seconds * SECOND,
+        note=params.note,
+        own=params.own,
+        confirmed=params.confirmed,
+    )
+    return shapes.ban(made)
+
+
+async def _lift_bans(call: Call, params: Lift) -> Any:
+    lifted = await call.service.bans.lift(params.target, by=call.operator.facts(), confirmed=params.confirmed)
+    return {"lifted": [shapes.lifted(each) for each in lifted]}
+
+
+async def _watch_bans(call: Call, _params: Params) -> Any:
+    _running(call)  # nobody bans anybody otherwise
+    async for change, ban in call.service.bans.watch():
+        await call.stream.send(change.value, shapes.ban(ban))
+
+
 async def _key_status(call: Call, _params: Params) -> Any:
     return {"keys": [shapes.key(each) for each in call.service.key_status()]}
 
@@ -226,6 +276,10 @@ METHODS: Final[Mapping[str, Method]] = {
     "accounts.delete": Method(Named, _delete),
     "invites.make": Method(Invitation, _invite),
     "invites.list": Method(Params, _list_invites),
+    "bans.list": Method(BanPage, _list_bans),
+    "bans.add": Method(NewBan, _add_ban),
+    "bans.lift": Method(Lift, _lift_bans),
+    "bans.watch": Method(Params, _watch_bans, None),
     "keys.status": Method(Params, _key_status),
     "keys.rotate": Method(Rotation, _rotate_key),
     "backup.begin": Method(Backup, _begin_backup),

@@ -1,4 +1,4 @@
-"""What the control socket shows of accounts, invitations, keys and the audit trail: no verifier, no key, no seed."""
+"""What the control socket shows: accounts, invitations, bans, keys, the audit trail; no verifier, no key, no seed."""
 
 import json
 from typing import Any
@@ -8,6 +8,7 @@ from watchword.server.audit.entry import AuditEntry
 from watchword.server.audit.lines import as_json_line
 from watchword.server.audit.service import AuditReport
 from watchword.server.audit.verify import Problem
+from watchword.server.bans.model import Ban
 from watchword.server.keys.model import KeyStatus
 from watchword.server.operator.model import AccountDetails
 from watchword.server.sessions.model import Session
@@ -54,6 +55,25 @@ def invite(found: Invite) -> dict[str, Any]:
         "note": found.note,
         "created_at": found.created_at,
         "expires_at": found.expires_at,
+    }
+
+
+def ban(found: Ban) -> dict[str, Any]:
+    """`ends_at` is null for a ban for ever."""
+    return {
+        **lifted(found),
+        "made_at": found.made_at,
+        "ends_at": None if found.is_for_ever else found.ends_at,
+        "doublings": found.doublings,
+    }
+
+
+def lifted(found: Ban) -> dict[str, Any]:
+    return {
+        "id": str(found.id),
+        "network": found.network,
+        "reason": found.reason.value,
+        "note": found.note,
     }
 
 
