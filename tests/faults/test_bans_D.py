@@ -104,7 +104,7 @@ async def test_fault_D12_no_offence_bans_who_is_exempt(world: World) -> None:
         world,
         bans__policy="strict",
         bans__allow="127.0.0.1, 203.0.113.0/24, 2001:db8::7",
-        proxies__places="192.0.2.1",
+        proxies="192.0.2.1",
     )
     exempt = ("127.0.0.1", "203.0.113.9", "192.0.2.1", "2001:db8::7")
     for address in (*exempt, "", "unix"):

@@ -8,6 +8,7 @@ from tools.reference.markdown import code, page, table
 
 from watchword.core.clock import Instant
 from watchword.server.audit.checkpointer import CheckpointHealth
+from watchword.server.bans import BanReason
 from watchword.server.http.admission import Admission, HashPool
 from watchword.server.measures import (
     ConnectionMeasures,
@@ -30,6 +31,7 @@ _SECTIONS = {
     "connections": "Connections",
     "door": "The door",
     "guesses": "Guesses at passwords",
+    "bans": "Bans",
     "limits": "Limits",
     "shared": "Several nodes",
     "costly": "Costly work",
@@ -50,6 +52,7 @@ def described() -> dict[str, list[Metric]]:
         "connections": families.connections(ConnectionMeasures()),
         "door": families.door(DoorMeasures()),
         "guesses": families.guesses(GuessMeasures()),
+        "bans": families.bans(0, dict.fromkeys(BanReason, 0)),
         "limits": families.limits(LimitMeasures()),
         "shared": families.shared(None),
         "costly": families.costly(Admission(), HashPool(cores=1)),

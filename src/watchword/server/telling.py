@@ -36,6 +36,7 @@ class Telling:
                 limits=self.limits,
                 door=self.door,
                 guesses=services.guesses,
+                bans=services.bans,
                 admission=admission,
                 hashes=services.pool,
                 database=core.measures,

@@ -251,7 +251,8 @@ class Bans:
 
     def _meant(self, target: str) -> list[Ban]:
         if target.startswith(f"{BanId.prefix}_"):
-            found = [ban for ban in self._table if ban.id == BanId.parse(target)]
+            meant = BanId.parse(target)
+            found = [ban for ban in self._table if ban.id == meant]
         else:
             network = _parse_target(target)
             found = self._table.within(source_of(network) or network)

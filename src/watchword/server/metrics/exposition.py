@@ -61,6 +61,7 @@ class _Families(Collector):
         yield from families.shared(found.shared)
         yield from families.door(found.door)
         yield from families.guesses(found.guesses)
+        yield from families.bans(found.bans.live, found.bans.made)
         yield from families.costly(found.admission, found.hashes)
         yield from families.outcomes(found.database)
         yield from families.database(found.database)

@@ -17,6 +17,7 @@ from watchword.core.clock import SECOND, Instant
 from watchword.errors import ErrorCode
 from watchword.server.audit.checkpointer import CheckpointHealth
 from watchword.server.audit.model import AuditTag
+from watchword.server.bans import BanReason
 from watchword.server.http.admission import Admission, HashPool
 from watchword.server.keys.model import KeyStatus
 from watchword.server.measures import (
@@ -143,6 +144,16 @@ def shared(found: Shared | None) -> Iterator[Metric]:
         local.add_metric((), int(found.local))
     yield up
     yield local
+
+
+def bans(live: int, made_here: Mapping[BanReason, int]) -> Iterator[Metric]:
+    yield _gauge("watchword_bans_live", "Bans that keep somebody out now.", live)
+    made = CounterMetricFamily(
+        "watchword_bans_made", "Bans that this process made or made longer, by reason.", labels=("reason",)
+    )
+    for reason, count in made_here.items():
+        made.add_metric((reason.value,), count)
+    yield made
 
 
 def costly(admission: Admission, hashes: HashPool) -> Iterator[Metric]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from watchword.core.clock import Clock
 from watchword.server.audit.checkpointer import Checkpointer
 from watchword.server.audit.entry import ChainHead
+from watchword.server.bans import Bans
 from watchword.server.http.admission import Admission, HashPool
 from watchword.server.keys.model import KeyStatus
 from watchword.server.measures import (
@@ -29,6 +30,7 @@ class Sources:
     limits: LimitMeasures
     door: DoorMeasures
     guesses: GuessMeasures
+    bans: Bans
     admission: Admission
     hashes: HashPool
     database: DatabaseMeasures
