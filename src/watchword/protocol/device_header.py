@@ -26,8 +26,8 @@ WINDOW: Final = 60 * SECOND
 NONCE_SIZE: Final = 16
 _MAC_SIZE: Final = 32
 _FORM: Final = re.compile(
-    r"v=1, id=(?P<id>dev_[0-9a-z]{26}), t=(?P<t>0|[1-9][0-9]{0,14}), n=(?P<n>[A-Za-z0-9_-]{22}),"
-    r" s=(?P<s>[1-9][0-9]{0,8}), mac=(?P<mac>[A-Za-z0-9_-]{43})"
+    r"(?P<head>v=1, id=(?P<id>dev_[0-9a-z]{26}), t=(?P<t>0|[1-9][0-9]{0,14}), n=(?P<n>[A-Za-z0-9_-]{22}),"
+    r" s=(?P<s>[1-9][0-9]{0,8})), mac=(?P<mac>[A-Za-z0-9_-]{43})"
 )
 
 
@@ -42,14 +42,9 @@ class HeaderKey:
 
     def header(self, method: str, path: str, *, now: Instant, entropy: Entropy) -> str:
         """For one request, sent once: a server takes no header twice."""
-        made = DeviceHeader(
-            device=self.device,
-            at=now,
-            nonce=entropy.bytes(NONCE_SIZE),
-            seed_version=self.seed_version,
-            mac=b"",
-        )
-        return made.text(made.compute_mac(self.client_key, method, path.encode(), self.issuer))
+        nonce = encode_b64u(entropy.bytes(NONCE_SIZE))
+        head = f"v=1, id={self.device}, t={now}, n={nonce}, s={self.seed_version}"
+        return f"{head}, mac={encode_b64u(_mac(self.client_key, method, path.encode(), self.issuer, head))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +55,8 @@ class DeviceHeader:
     at: Instant
     nonce: bytes
     seed_version: int
+    head: str
+    """All before the MAC, as it was sent."""
     mac: bytes
 
     @classmethod
@@ -73,31 +70,20 @@ class DeviceHeader:
             at=Instant(int(found["t"])),
             nonce=decode_b64u_sized(found["n"], NONCE_SIZE),
             seed_version=int(found["s"]),
+            head=found["head"],
             mac=decode_b64u_sized(found["mac"], _MAC_SIZE),
         )
-
-    def text(self, tag: bytes) -> str:
-        nonce = encode_b64u(self.nonce)
-        return f"v=1, id={self.device}, t={self.at}, n={nonce}, s={self.seed_version}, mac={encode_b64u(tag)}"
 
     def is_fresh(self, now: Instant) -> bool:
         """Whether it was made within `WINDOW` of `now`, which is half-open at the end."""
         return -WINDOW <= now - self.at < WINDOW
 
-    def compute_mac(self, client_key: Secret, method: str, raw_path: bytes, issuer: str) -> bytes:
-        """32 bytes. `raw_path` is the path as it stands in the request, without a query."""
-        return mac(
-            derive(client_key, Label.DEVICE_HEADER),
-            method.encode("ascii", "replace"),
-            raw_path,
-            issuer.encode(),
-            self.device.value,
-            self.at.to_bytes(8, "big"),
-            self.nonce,
-            self.seed_version.to_bytes(8, "big"),
-        )
-
     def verify(self, client_key: Secret, method: str, raw_path: bytes, issuer: str) -> None:
-        """Raise `SignatureError` unless the MAC is right for this very request."""
-        if not hmac.compare_digest(self.mac, self.compute_mac(client_key, method, raw_path, issuer)):
+        """Raise `SignatureError` unless it was made for this very request, whose path has no query."""
+        if not hmac.compare_digest(self.mac, _mac(client_key, method, raw_path, issuer, self.head)):
             raise SignatureError
+
+
+def _mac(client_key: Secret, method: str, raw_path: bytes, issuer: str, head: str) -> bytes:
+    key = derive(client_key, Label.DEVICE_HEADER)
+    return mac(key, method.encode("ascii", "replace"), raw_path, issuer.encode(), head.encode())
