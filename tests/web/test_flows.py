@@ -10,6 +10,8 @@ from tests.kits.browser_modules import bundled
 from tests.kits.process import RunningServer, clean_environment
 from tests.kits.shared import one_at_a_time, shared_folder
 
+from watchword.core.secret import Secret
+from watchword.protocol.device_header import DeviceHeader
 from watchword.testing import components
 
 PASSWORD: Final = "violet kangaroo plays chess"
@@ -55,7 +57,7 @@ def run_flows(folder: Path) -> dict[str, Any]:
         )
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
-        return {**found, "log": server.log_text()}
+        return {**found, "origin": server.origin, "log": server.log_text()}
 
 
 def test_req_P7_a_browser_registers_and_is_a_device_whose_keys_cannot_be_carried_away(told):
@@ -68,6 +70,18 @@ def test_req_P7_a_browser_registers_and_is_a_device_whose_keys_cannot_be_carried
 def test_a_known_browser_logs_in_as_the_device_that_it_is(told):
     assert told["known"] == {"username": "ada"}
     assert told["sameDevice"] is True
+
+
+def test_a_known_browser_proves_itself_in_a_header_of_each_request(told):
+    """With the key that the server gave it; what the server makes of that is in tests/pairs/test_device_header.py."""
+    proofs, issuer = told["proofs"], told["origin"]
+    sent = {path: header for path, header in proofs["sent"] if header is not None}
+    assert list(sent) == ["/api/login/begin", "/api/login"]
+    headers = {path: DeviceHeader.parse(text) for path, text in sent.items()}
+    for path, header in headers.items():
+        assert (str(header.device), header.seed_version) == (proofs["device"], proofs["seedVersion"])
+        header.verify(Secret(bytes.fromhex(proofs["clientKey"])), "POST", path.encode(), issuer)
+    assert len({header.nonce for header in headers.values()}) == 2
 
 
 def test_progress_only_ever_grows_and_ends_whole(told):

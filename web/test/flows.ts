@@ -68,7 +68,14 @@ found["kept"] = {
 };
 
 heard.length = 0;
+const [plainFetch, proofs] = [globalThis.fetch, [] as unknown[]];
+globalThis.fetch = (async (address: string, options?: RequestInit) => {
+  proofs.push([new URL(address).pathname, new Headers(options?.headers).get("watchword-device")]);
+  return plainFetch(address, options);
+}) as typeof fetch;
 found["known"] = await logInWith(context(store), { identifier: " ada", password, deviceName });
+globalThis.fetch = plainFetch;
+found["proofs"] = { sent: proofs, clientKey: await secretOf(first), seedVersion: first.seedVersion, device: first.device };
 found["progress"] = heard.map(({ progress, part, until }) => [progress, part, until]);
 found["sameDevice"] = (await record(store, "ada")).device === first.device;
 found["wrong"] = await failure(logInWith(context(store), { identifier: "ada", password: `${password}!`, deviceName }));

@@ -10,6 +10,7 @@ import { derive, hkdf } from "../src/crypto/hkdf";
 import { HYBRID, open, seal } from "../src/crypto/hpke";
 import { openJwe, sealJweWithNonce } from "../src/crypto/jwe";
 import { checkPublic, publicOf } from "../src/crypto/xwing";
+import { deviceHeader } from "../src/protocol/device_header";
 import { proveDevice } from "../src/protocol/device_proof";
 import { type Purpose, openReply } from "../src/protocol/envelope";
 import { verifyKeyDocument } from "../src/protocol/key_document";
@@ -32,6 +33,7 @@ export async function checkVectors(checks: Checks, folder: string): Promise<void
   await checkSplit(checks, read("watchword/passwords.json"));
   await checkExchanges(checks, read("watchword/exchanges.json"));
   await checkKeyDocument(checks, read("watchword/key-document.json"));
+  await checkDeviceHeaders(checks, read("watchword/device-header.json"));
   checkPasswords(checks, read("rfc8265/examples.json"));
 }
 
@@ -56,6 +58,14 @@ async function checkXwing(checks: Checks, { skRm, pkRm }: Vectors): Promise<void
 /** This client has the hybrid suite alone. */
 function hybrid(entries: Vectors): Vectors[] {
   return entries.filter(({ suite }: Vectors) => suite === HYBRID);
+}
+
+async function checkDeviceHeaders(checks: Checks, vectors: Vectors): Promise<void> {
+  for (const { what, client_key, device, seed_version, issuer, method, path, t, nonce, header } of vectors.good) {
+    const key = { device, clientKey: fromHex(client_key), seedVersion: seed_version, issuer };
+    const made = await deviceHeader(key, method, path, { at: t, nonce: fromHex(nonce) });
+    checks.same("device header", what, made, header);
+  }
 }
 
 async function checkHpke(checks: Checks, vectors: Vectors): Promise<void> {

@@ -5,7 +5,13 @@ import { type Bytes, EMPTY, concat, utf8 } from "../bytes";
 export const KEY_SIZE = 32;
 
 /** Every label that a browser derives under. One label, one purpose. */
-export type Label = "password/login" | "password/wrap" | "recovery/secret" | "recovery/seed" | "reply";
+export type Label =
+  | "password/login"
+  | "password/wrap"
+  | "recovery/secret"
+  | "recovery/seed"
+  | "device/header"
+  | "reply";
 
 /** 32 bytes of `key`; `info` is the label, a zero byte, then `context`. */
 export function derive(key: Bytes, label: Label, context: Uint8Array = EMPTY): Promise<Bytes> {

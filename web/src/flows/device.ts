@@ -1,11 +1,12 @@
 /** This browser as a device of an account: its keys, and the record that it keeps of them. */
 
-import { type Bytes, b64u, utf8, wipe } from "../bytes";
+import { type Bytes, b64u, randomBytes, utf8, wipe } from "../bytes";
 import { generateSigningKey, publicBytes } from "../crypto/ed25519";
 import { generateSeed, publicOf } from "../crypto/xwing";
+import { NONCE_SIZE, deviceHeader } from "../protocol/device_header";
 import type { AccountBody, EnrolAnswer, SessionGrant } from "../protocol/messages";
 import { type DeviceRecord, type Sealed, fold } from "../store/records";
-import { type Bound, generateWrappingKey, wrap } from "../store/wrapping";
+import { type Bound, generateWrappingKey, unwrap, wrap } from "../store/wrapping";
 import type { JsonObject } from "../strict_json";
 import type { Context } from "./context";
 import type { Prover } from "./exchange";
@@ -84,8 +85,25 @@ export async function keepDoubt(context: Context, record: DeviceRecord, doubted:
   await keep(context, { ...record, doubted });
 }
 
-export function proverOf({ signing, device }: DeviceRecord): Prover {
-  return { key: signing, device };
+export function proverOf(context: Context, record: DeviceRecord): Prover {
+  const header = (method: string, path: string) => headerOf(context, record, method, path).catch(() => undefined);
+  return { key: record.signing, device: record.device, header };
+}
+
+/** Without one, as where the key does not open, the request is what any caller's is. */
+async function headerOf(
+  { server, now }: Context,
+  { account, device, wrapping, clientKey: sealed, seedVersion }: DeviceRecord,
+  method: string,
+  path: string,
+): Promise<string> {
+  const clientKey = await unwrap(wrapping, sealed, { origin: server.origin, account, what: "client-key" });
+  try {
+    const key = { device, clientKey, seedVersion, issuer: server.issuer };
+    return await deviceHeader(key, method, path, { at: now(), nonce: randomBytes(NONCE_SIZE) });
+  } finally {
+    wipe(clientKey);
+  }
 }
 
 /** A browser that keeps nothing, full as it may be, costs a new enrolment at the next login: nobody is kept out. */

@@ -11,10 +11,14 @@ import type { Recipient } from "./keys";
 import { patiently } from "./patience";
 import { type Server, post } from "./server";
 
+/** The header by which a device proves itself before its request is read: a new one each time. */
+export type MakeHeader = (method: string, path: string) => Promise<string | undefined>;
+
 /** A device that proves itself beside an envelope; `device` is absent while it enrols. */
 export interface Prover {
   readonly key: CryptoKey;
   readonly device?: string;
+  readonly header?: MakeHeader;
 }
 
 export interface Exchange<T> {
@@ -26,6 +30,7 @@ export interface Exchange<T> {
   readonly shortKey?: string;
   readonly prover?: Prover | undefined;
   readonly accessToken?: string;
+  readonly header?: MakeHeader | undefined;
 }
 
 /** Seal, send, open. Rejects with what the server answered, or refuses an answer to something else. */
@@ -43,7 +48,9 @@ export async function exchange<T>(server: Server, to: Recipient, asked: Exchange
       ...(asked.shortKey === undefined ? {} : { shortKey: asked.shortKey }),
     });
     const proof = prover && { device: prover.device, signature: await proveDevice(prover.key, digest) };
-    const answer = readSealedAnswer(await post(server, path, { envelope, ...proof }, accessToken));
+    const header = await asked.header?.("POST", path);
+    const body = { envelope, ...proof };
+    const answer = readSealedAnswer(await post(server, path, body, { accessToken, deviceHeader: header }));
     return asked.read(await openReply(answer.sealed, replyKey, purpose, digest));
   } finally {
     wipe(replyKey);
@@ -56,11 +63,10 @@ export function begin(
   to: Recipient,
   purpose: "login" | "register" | "password",
   identifier: string,
+  header?: MakeHeader,
 ): Promise<BeginAnswer> {
-  const payload = { purpose, identifier };
-  return patiently(() =>
-    exchange(server, to, { purpose: "begin", path: "/api/login/begin", payload, read: readBeginAnswer }),
-  );
+  const asked = { path: "/api/login/begin", payload: { purpose, identifier }, read: readBeginAnswer, header };
+  return patiently(() => exchange(server, to, { purpose: "begin", ...asked }));
 }
 
 /** Run `attempt`; once more if its short key had expired (docs/protocol/short-key.md, section 4). */

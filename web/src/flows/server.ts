@@ -1,6 +1,7 @@
 /** The server's end: requests as JSON, and its problem documents as failures. */
 
 import { type Bytes, fromUtf8 } from "../bytes";
+import { DEVICE_HEADER } from "../protocol/device_header";
 import { isObject } from "../protocol/reading";
 import { type Json, type JsonObject, encodeJson, parseJson } from "../strict_json";
 import { Failure, SERVER_CODES, type ServerCode } from "./failure";
@@ -20,10 +21,17 @@ export interface Server {
   readonly issuer: string;
 }
 
+/** What a request says of who sends it, where it does. */
+export interface Proofs {
+  readonly accessToken?: string | undefined;
+  readonly deviceHeader?: string | undefined;
+}
+
 /** `POST` of `body`; the answer's JSON. Rejects with a `Failure`. */
-export async function post(server: Server, path: string, body: JsonObject, accessToken?: string): Promise<Json> {
+export async function post(server: Server, path: string, body: JsonObject, proofs: Proofs): Promise<Json> {
   const headers: Record<string, string> = { "content-type": "application/json" };
-  if (accessToken !== undefined) headers["authorization"] = `Bearer ${accessToken}`;
+  if (proofs.accessToken !== undefined) headers["authorization"] = `Bearer ${proofs.accessToken}`;
+  if (proofs.deviceHeader !== undefined) headers[DEVICE_HEADER] = proofs.deviceHeader;
   const answer = await ask(server, path, { method: "POST", headers, body: encodeJson(body), cache: "no-store" });
   return readJson(await readBody(answer, MAX_ANSWER));
 }

@@ -72,7 +72,7 @@ async function startOver(
 
 async function onKnownDevice(context: Context, person: Person, record: DeviceRecord): Promise<SignedIn> {
   context.way.plan("keys", "begin", "stretch", "send");
-  const { answer, halves } = await logIn(context, person, proverOf(record));
+  const { answer, halves } = await logIn(context, person, proverOf(context, record));
   const { account, chest, grant } = answer;
   if (grant === undefined) throw new Failure("internal");
   demandSame(account, record.account);
@@ -98,7 +98,7 @@ export function logIn(context: Context, person: Person, prover?: Prover): Promis
   return toServer(context, (to) =>
     beginningAgain(async () => {
       way.enter("begin");
-      const begun = await begin(server, to, "login", identifier);
+      const begun = await begin(server, to, "login", identifier, prover?.header);
       way.enter("stretch");
       const halves = await password.splitFor(begun);
       way.enter("send");
@@ -113,6 +113,7 @@ export function logIn(context: Context, person: Person, prover?: Prover): Promis
         read: readLoginAnswer,
         shortKey: begun.short_key,
         prover,
+        header: prover?.header,
       });
       return { answer, halves };
     }),
