@@ -55,7 +55,7 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Time on a processor, user and system, of all threads so far; to the nanosecond where the kernel says."""
-        return _cpu_seconds(self.process.pid)
+        return cpu_seconds_of(self.process.pid)
 
     def fronts(self) -> list[int]:
         """Process ids of the fronts that it has."""
@@ -70,7 +70,7 @@ class Server:
 
     def cpu_of_each(self) -> list[float]:
         """As `cpu_seconds`: the server's own, then those of its fronts."""
-        return [_cpu_seconds(pid) for pid in (self.process.pid, *self.fronts())]
+        return [cpu_seconds_of(pid) for pid in (self.process.pid, *self.fronts())]
 
     def share_mib(self) -> float:
         """Memory of all its processes, shared pages divided among those that share them."""
@@ -85,7 +85,7 @@ class Server:
         raise RuntimeError("no VmRSS")
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds_of(pid: int) -> float:
     tasks = Path(f"/proc/{pid}/task")
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
 

@@ -35,12 +35,12 @@ def prover_of(vault: OpenVault) -> Prover:
     return Prover(
         key=DeviceSigningKey.from_seed(seed),
         device_id=vault.get("WATCHWORD_DEVICE"),
-        header=_header_key(vault),
+        header=header_key_of(vault),
     )
 
 
-def _header_key(vault: OpenVault) -> HeaderKey | None:
-    """What makes device headers; None for a device that was given no client key yet."""
+def header_key_of(vault: OpenVault) -> HeaderKey | None:
+    """What makes device headers; None for a device that was given no client key yet. Raises `DamagedError`."""
     if "WATCHWORD_CLIENT_KEY" not in vault.entries:
         return None
     try:

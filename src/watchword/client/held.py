@@ -15,6 +15,7 @@ from watchword.core.clock import Clock
 from watchword.core.entropy import Entropy
 from watchword.core.secret import Secret
 from watchword.errors import ConflictError, SignInNeededError
+from watchword.protocol.device_header import HeaderKey
 from watchword.protocol.messages import SessionGrant
 
 
@@ -96,6 +97,10 @@ class Held:
         self.vault.drop(*device.SESSION_ENTRIES)
         self.generation += 1
         yield from self.save()
+
+    def header_key(self) -> HeaderKey | None:
+        """What this device proves itself with in a header; None without a vault. Raises `DamagedError`."""
+        return device.header_key_of(self.vault) if self.vault else None
 
     def document_number(self) -> int:
         """Of the newest key document that this device has seen."""

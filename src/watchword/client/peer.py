@@ -49,7 +49,12 @@ class Peer:
         if self._document is None or self._ways.clock.now() >= self._document.expires_at:
             line = yield from self.line()
             document = yield from line.run(
-                fetch_key_document(line.trusted, clock=self._ways.clock, at_least=self._number())
+                fetch_key_document(
+                    line.trusted,
+                    clock=self._ways.clock,
+                    at_least=self._number(),
+                    device=self._held.header_key(),
+                )
             )
             if self._held.vault is not None and document.issuer != self._held.vault.owner.issuer:
                 raise NotTrustedError(f"this server calls itself {document.issuer} now")

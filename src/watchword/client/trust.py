@@ -23,6 +23,7 @@ from watchword.errors import (
     TooLargeError,
     UnreachableError,
 )
+from watchword.protocol.device_header import HeaderKey
 from watchword.protocol.keydocument import (
     MAX_DOCUMENT_SIZE,
     KeyDocument,
@@ -136,9 +137,14 @@ def trust_on_first_use(server: str, confirm: Confirm) -> TrustedServer:
     return _trusted(server, root)
 
 
-def fetch_key_document(trusted: TrustedServer, *, clock: Clock, at_least: int) -> Flow[KeyDocument]:
-    """The server's keys, signed under the pinned root and no older than what was seen before."""
-    raw = yield from call(Call(method="GET", path=KEYS_PATH, repeatable=True))
+def fetch_key_document(
+    trusted: TrustedServer, *, clock: Clock, at_least: int, device: HeaderKey | None = None
+) -> Flow[KeyDocument]:
+    """The server's keys, signed under the pinned root and no older than what was seen before.
+
+    `device` gets them where the address is banned.
+    """
+    raw = yield from call(Call(method="GET", path=KEYS_PATH, device=device, repeatable=True))
     try:
         text = raw.decode("ascii")
     except UnicodeDecodeError:

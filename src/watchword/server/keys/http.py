@@ -53,7 +53,7 @@ def routes(keys: KeyService) -> list[Route]:
 
     return [
         Route("GET", JWKS_PATH, jwks, about=_JWKS),
-        Route("GET", DOCUMENT_PATH, document, about=_DOCUMENT),
+        Route("GET", DOCUMENT_PATH, document, about=_DOCUMENT, for_devices=True),  # a login begins with it
     ]
 
 
