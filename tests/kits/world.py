@@ -24,7 +24,7 @@ from watchword.core.secret import Secret
 from watchword.crypto.hpke import SealingPublicKey, Suite
 from watchword.crypto.passwords import StretchParams, stretch
 from watchword.protocol.chest import RecoveryKey
-from watchword.protocol.device_header import DEVICE_HEADER
+from watchword.protocol.device_header import DEVICE_HEADER, HeaderKey
 from watchword.protocol.envelope import Recipient
 from watchword.protocol.keydocument import verify_key_document
 from watchword.protocol.messages import EnrolAnswer, RegisterAnswer
@@ -85,6 +85,8 @@ class World:
     gate: TheGate
     door: DoorMeasures
     address: str = "127.0.0.1"
+    header_key: HeaderKey | None = None
+    """Of a device that proves itself in a header of every call."""
     seen: list[httpx.Response] = field(default_factory=list)
 
     async def call(
@@ -102,6 +104,9 @@ class World:
         if token is not None:
             text = token.reveal().decode() if isinstance(token, Secret) else token
             sent.setdefault("authorization", f"Bearer {text}")
+        if self.header_key is not None:
+            now, entropy = self.clock.now(), self.client_entropy
+            sent[DEVICE_HEADER] = self.header_key.header(method, path, now=now, entropy=entropy)
         if body is not None:
             content = msgspec.json.encode(body)
         if content is not None:

@@ -9,7 +9,7 @@ import { Failure, SERVER_CODES, type ServerCode } from "./failure";
 const MAX_ANSWER = 1 << 18; // bytes
 const LIMIT = 30_000; // milliseconds for one request
 const DEFAULT_WAIT = 5; // seconds
-const MAX_WAIT = 3600;
+const MAX_WAIT = 86_400;
 const REQUEST_ID = /^[A-Za-z0-9_-]{1,64}$/;
 const SECONDS = /^[0-9]{1,9}$/;
 const NAMED: ReadonlySet<string> = new Set(SERVER_CODES);

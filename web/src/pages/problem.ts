@@ -12,12 +12,19 @@ export function showProblem(told: Told, action: string): void {
     title,
     paragraph(sayFirst(`problem.${told.code}_${action}`, `problem.${told.code}`, "problem.internal")),
   ];
-  if (told.retryAfter !== undefined) parts.push(paragraph(say("script.wait", { count: told.retryAfter })));
+  if (told.retryAfter !== undefined) parts.push(paragraph(waitFor(told.retryAfter)));
   if (told.requestId !== undefined) parts.push(requestLine(told.requestId));
   if (told.code === "outdated") parts.push(reloadButton());
   place.replaceChildren(...parts);
   place.hidden = false;
   place.scrollIntoView({ block: "nearest" }); // the button that was pressed may be a screen further down
+}
+
+/** As `said_wait` in `server/pages/moments.py`: rounded up, so that nobody comes too early. */
+function waitFor(seconds: number): string {
+  if (seconds <= 90) return say("script.wait_seconds", { count: seconds });
+  if (seconds <= 5400) return say("script.wait_minutes", { count: Math.ceil(seconds / 60) });
+  return say("script.wait_hours", { count: Math.ceil(seconds / 3600) });
 }
 
 export function clearProblem(): void {

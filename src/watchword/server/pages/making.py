@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from watchword.errors import ErrorCode, WatchwordError
+from watchword.errors import ErrorCode, TooManyError, WatchwordError
 from watchword.server.accounts.model import RegistrationMode
 from watchword.server.http.endpoint import Request
 from watchword.server.http.problem import KINDS
@@ -14,6 +14,7 @@ from watchword.server.pages.browsers import name_device
 from watchword.server.pages.catalogue import Texts, texts_of
 from watchword.server.pages.environment import render
 from watchword.server.pages.languages import choose_language
+from watchword.server.pages.moments import said_wait
 
 _TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "login": ("problem", "progress", "script"),
@@ -77,7 +78,8 @@ class PageMaker:
             code = _CONFLICT if kind.status < _SERVER_FAULT else _INTERNAL
         request_id = str(request.context.request_id)
         page = _PAGES.get(error.code, "problem")
-        return self.make(request, page, status=kind.status, code=code, request_id=request_id)
+        wait = said_wait(error.retry_after) if isinstance(error, TooManyError) else None
+        return self.make(request, page, status=kind.status, code=code, request_id=request_id, wait=wait)
 
 
 def _said(texts: Texts, page: str) -> Mapping[str, str]:
