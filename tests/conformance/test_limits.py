@@ -142,6 +142,17 @@ async def test_an_untouched_bucket_is_full_again_after_its_window_and_no_fuller(
     assert found == QUICK.burst if not limiting.shared else found >= QUICK.burst
 
 
+async def test_a_rate_that_changes_while_we_run_counts_from_then_on(limiting):
+    assert await admitted(limiting.first, demand("a", rate=SLOW), 11) == 10
+    quick = Rate(1, 100)
+    refused = await limiting.first.reserve(demand("a", rate=quick))
+    assert isinstance(refused, Exceeded)
+    assert refused.rate == quick
+    assert refused.retry_after_ms <= quick.window_ms
+    await limiting.wait(refused.retry_after_ms)
+    assert isinstance(await limiting.nodes[1].reserve(demand("a", rate=quick)), Lease)
+
+
 async def test_a_bucket_that_refused_is_known_to_be_closed_without_asking(limiting):
     wanted = demand("a", rate=SLOW)
     assert limiting.first.closed_ms("a") == 0

@@ -147,7 +147,7 @@ class RedisLimiter:
         longest: Exceeded | None = None
         for bucket in demand.buckets:
             closed = self._find_closed(bucket.key)
-            if closed is not None:
+            if closed is not None and closed.rate == bucket.rate:  # limits may change while we run
                 found = Exceeded(closed.name, closed.rate, self._left_ms(closed))
                 if longest is None or found.retry_after_ms > longest.retry_after_ms:
                     longest = found

@@ -1,6 +1,7 @@
 """What permits no start (FAULTS N5): each refusal names the key and the place, and all come together."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -213,3 +214,12 @@ def test_metrics_cannot_be_where_callers_are(tmp_path):
     }
     with pytest.raises(InvalidSettingsError, match="taken by listen"):
         load(environ=environ)
+
+
+def test_a_driver_that_is_not_installed_is_asked_for(tmp_path, monkeypatch):
+    for absent in ("asyncpg", "redis"):
+        monkeypatch.setitem(sys.modules, absent, None)
+    text = 'database = "postgresql://u@h/d"\nredis = "redis://localhost"'
+    detail = refusal(tmp_path, text)
+    assert "watchword[postgres]" in detail
+    assert "watchword[redis]" in detail

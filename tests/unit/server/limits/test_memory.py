@@ -95,18 +95,6 @@ def test_among_buckets_of_several_rates_the_one_with_the_least_taken_of_its_own_
     assert isinstance(limiter.take(demand("quick")), Exceeded)
 
 
-def test_a_rate_that_changes_while_we_run_counts_from_then_on():
-    clock = FixedClock()
-    limiter = MemoryLimiter(clock)
-    drain(limiter, "a")
-    narrow = Rate(1, 1000)
-    refused = limiter.take(demand("a", narrow))
-    assert refused == Exceeded("read", narrow, narrow.window_ms)
-    clock.advance(narrow.window_ms)
-    assert isinstance(limiter.take(demand("a", narrow)), Lease)
-    assert isinstance(limiter.take(demand("a", narrow)), Exceeded)
-
-
 def test_fault_M15_setting_the_wall_clock_changes_nothing():
     clock = FixedClock()
     limiter = MemoryLimiter(clock)
