@@ -10,12 +10,14 @@ from tests.kits.world import ORIGIN, World, open_world
 from tests.pages.kit import Element, Reader, parse, reader_of
 
 from watchword.core.ids import RequestId
-from watchword.errors import ErrorCode, WatchwordError
+from watchword.errors import ErrorCode, TooManyError, WatchwordError
 from watchword.server.context import RequestContext
 from watchword.server.http.endpoint import Request
 from watchword.server.http.headers import Headers
 from watchword.server.http.problem import KINDS
+from watchword.server.pages import making
 from watchword.server.pages.catalogue import LANGUAGES, texts_of
+from watchword.server.pages.moments import said_wait
 from watchword.server.pages.views import ProfileView, SessionView
 
 pytestmark = pytest.mark.anyio
@@ -282,7 +284,7 @@ async def test_what_is_advised_leads_to_what_ends_other_sessions(world):
     assert "signing-out" in {each["id"] for each in page.all("div")}
 
 
-def request_of(world: World) -> Request:
+def request_of(world: World, language: str = "en") -> Request:
     """A request as the edge hands it on."""
     now = world.clock.now()
     context = RequestContext(
@@ -292,7 +294,8 @@ def request_of(world: World) -> Request:
         shown_address="127.0.0.1",
         user_agent="",
     )
-    return Request(context=context, headers=Headers([]), path_parameters={}, query={})
+    headers = Headers([(b"accept-language", language.encode())])
+    return Request(context=context, headers=headers, path_parameters={}, query={})
 
 
 @pytest.mark.parametrize("code", list(ErrorCode))
@@ -307,6 +310,23 @@ async def test_every_error_has_a_page_that_says_what_next_and_under_which_id(wor
     check_headings("problem", page)
     if code is not ErrorCode.MISDIRECTED:
         check_structure("problem", page, "en")
+
+
+async def test_pages_of_errors_are_kept_without_the_id_of_anybodys_request(world, monkeypatch):
+    """However many waits there are, in whatever language: each says its own id and its own wait, and so many stay."""
+    monkeypatch.setattr(making, "_MOST_KEPT", 8)
+    pages, seen = world.services.pages, set()
+    for wait in (1, 2, 1, 30, 90, 3600, *range(1, 4000, 200)):
+        for language in LANGUAGES:
+            request = request_of(world, language)
+            reply = pages.problem(request, TooManyError(wait, reason="banned"))
+            seen.add(str(request.context.request_id))
+            key, number = said_wait(wait)
+            page = parse(reply.body.decode()).words()
+            assert [each for each in seen if each in page] == [str(request.context.request_id)]
+            assert texts_of(language).plain(key, count=number) in page
+            assert reply.headers["content-language"] == language
+    assert 0 < len(pages._maker._problems) <= 8
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -27,6 +27,10 @@ _INTERNAL: Final = "internal"
 _CONFLICT: Final = "conflict"
 """Says as well what is the matter where a script would have to begin again."""
 _SERVER_FAULT: Final = 500
+_ID: Final = "{request_id}"
+"""Stands for a request's id while a page is rendered that is kept for other requests."""
+_MOST_KEPT: Final = 256
+"""Pages of errors, 3 KB each."""
 _PAGES: Final[Mapping[ErrorCode, str]] = {ErrorCode.MISDIRECTED: "misdirected"}
 """Errors that have a page of their own; all others share one."""
 
@@ -44,6 +48,7 @@ class PageMaker:
         self.registration = registration
         self.assets = assets
         self._host = urlsplit(origin).netloc
+        self._problems: dict[tuple[object, ...], list[str]] = {}
 
     def make(self, request: Request, page: str, *, status: int = 200, **values: Any) -> Reply:
         """The template of `page`. `facts` among the values go to its script."""
@@ -51,21 +56,23 @@ class PageMaker:
         facts: Mapping[str, Any] | None = values.pop("facts", None)
         if facts is not None:
             facts = {**facts, "device": name_device(request.context.user_agent)}
-        text = render(
+        return _answer(self._render(texts, page, status=status, facts=facts, **values), status, texts)
+
+    def _render(
+        self, texts: Texts, page: str, *, facts: Mapping[str, Any] | None = None, **values: Any
+    ) -> str:
+        return render(
             f"{page}.html",
             texts,
             page=page,
-            status=status,
             assets=self.assets,
             origin=self.origin,
             host=self._host,
             script=f"{page}.js" if facts is not None else None,
             facts=facts,
-            said=_said(texts, page),
+            said=_said(texts, page) if facts is not None else None,
             **values,
         )
-        headers = {"content-language": texts.language, "vary": "accept-language"}
-        return Reply.html(text, status, headers=headers)
 
     def facts(self, *, return_path: str) -> Mapping[str, Any]:
         """What a page's script is told: `Facts` in `web/src/pages/page.ts`. `make` adds what the browser is called."""
@@ -73,13 +80,30 @@ class PageMaker:
 
     def problem(self, request: Request, error: WatchwordError) -> Reply:
         """The page for `error`. Nothing of the error's own text is shown: it is in English, and for programs."""
-        kind, code = KINDS[error.code], error.code.value
-        if f"error.{code}.title" not in texts_for(request).entries:
+        texts, kind, code = texts_for(request), KINDS[error.code], error.code.value
+        if f"error.{code}.title" not in texts.entries:
             code = _CONFLICT if kind.status < _SERVER_FAULT else _INTERNAL
-        request_id = str(request.context.request_id)
         page = _PAGES.get(error.code, "problem")
         wait = said_wait(error.retry_after) if isinstance(error, TooManyError) else None
-        return self.make(request, page, status=kind.status, code=code, request_id=request_id, wait=wait)
+        around = self._around_id(texts, page, kind.status, code, wait)
+        return _answer(str(request.context.request_id).join(around), kind.status, texts)
+
+    def _around_id(
+        self, texts: Texts, page: str, status: int, code: str, wait: tuple[str, int] | None
+    ) -> list[str]:
+        """The page in the parts that its request's id stands between. Kept: whoever is refused costs no rendering."""
+        key = (texts.language, page, status, code, wait)
+        found = self._problems.get(key)
+        if found is None:
+            text = self._render(texts, page, status=status, code=code, wait=wait, request_id=_ID)
+            if len(self._problems) >= _MOST_KEPT:
+                self._problems.clear()
+            found = self._problems[key] = text.split(_ID)
+        return found
+
+
+def _answer(text: str, status: int, texts: Texts) -> Reply:
+    return Reply.html(text, status, headers={"content-language": texts.language, "vary": "accept-language"})
 
 
 def _said(texts: Texts, page: str) -> Mapping[str, str]:
