@@ -4,10 +4,12 @@ import contextlib
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from tests.kits.commands import Shell
@@ -23,7 +25,10 @@ from watchword.testing.counts import count
 from watchword.testing.databases import PostgresServer
 from watchword.testing.redis import create
 
-OK, REFUSED, AWAY = 200, 403, 503
+T = TypeVar("T")
+OK, REFUSED, TOO_MANY, AWAY = 200, 403, 429, 503
+READS = 20
+"""Of a source in an hour, at all nodes together. 127.0.0.1 is exempt."""
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +37,20 @@ def nodes(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFact
     redis.start()
     try:
         place = tmp_path_factory.mktemp("nodes")
-        with two_nodes(place, database=postgres_server.new(), redis=redis) as found:
+        settings = {"limits.read": f"{READS}/1h"}
+        with two_nodes(place, database=postgres_server.new(), redis=redis, settings=settings) as found:
             yield found
     finally:
         redis.remove()
+
+
+@pytest.fixture(autouse=True)
+def redis_runs(nodes: Nodes) -> Iterator[None]:
+    """Whatever a test did to it, the next one finds it at work."""
+    yield
+    if nodes.redis.process is None:
+        nodes.redis.start()
+    nodes.redis.resume()
 
 
 def with_key(asking: Caller, name: str, secret: str, key: str) -> str:
@@ -159,7 +174,7 @@ def test_redis_is_killed_and_comes_back(nodes, tmp_path):
         says_what_it_lacks(nodes, tmp_path)
         nodes.redis.start()
         until(lambda: all(is_linked(node) for node in nodes.both), "Redis is back at both")
-        assert is_ready(nodes.one)
+        until(lambda: is_ready(nodes.one), "a node that has Redis again is ready")
         for at in (one, other):
             for key in (used, unused):
                 assert answer(at, with_key(at, "emil", secret, key))[1] == "begin_again"
@@ -218,3 +233,96 @@ def disturb(nodes: Nodes) -> None:
     until(lambda: is_back(1), "it answers again")
     nodes.redis.restart()
     until(lambda: is_back(2), "another one answers")
+
+
+def status(asking: Caller, path: str = "/.well-known/watchword-keys") -> int:
+    """Of a GET; asked again where Redis took too long."""
+
+    def ask() -> int:
+        found, body, _ = asking.call("GET", path)
+        assert found != AWAY, body
+        return found
+
+    return patiently(ask)
+
+
+def calmly(nodes: Nodes, work: Callable[[str], T], sources: Iterator[str]) -> T:
+    """What `work` finds for a new source while both nodes had Redis all the time."""
+    while True:
+        before = [link_said(node) for node in nodes.both]
+        found = work(next(sources))
+        if all(map(is_linked, nodes.both)) and before == [link_said(node) for node in nodes.both]:
+            return found
+
+
+def test_limits_are_counted_for_both_nodes_together(nodes):
+    def work(source: str) -> list[int]:
+        with nodes.callers(source) as callers:
+            return [status(callers[turn % 2]) for turn in range(2 * READS)]
+
+    seen = calmly(nodes, work, (f"127.0.1.{number}" for number in range(1, 255)))
+    assert seen == [OK] * READS + [TOO_MANY] * READS
+
+
+def offend(nodes: Nodes, source: str) -> None:
+    """Ask each node for nine paths that only scanners ask for, and for two more: 20 ban."""
+    with nodes.callers(source) as callers:
+        for turn in range(18):
+            assert status(callers[turn % 2], f"/wp-login.php?{turn}") != TOO_MANY
+        for turn in range(2):
+            status(callers[turn], "/wp-admin/")
+
+
+def is_banned(node: RunningServer, source: str) -> bool:
+    """Whether it is turned away where nobody counts."""
+    with caller(node, source) as asking:
+        return status(asking, "/health/live") == TOO_MANY
+
+
+def test_req_P4_offences_at_two_nodes_ban_at_both(nodes):
+    def work(source: str) -> str:
+        offend(nodes, source)
+        return source
+
+    source = calmly(nodes, work, (f"127.0.2.{number}" for number in range(1, 255)))
+    for node in nodes.both:
+        until(partial(is_banned, node, source), "both nodes refuse who offended at both")
+    assert not is_banned(nodes.one, "127.0.2.255")
+
+
+def forge(asking: Caller) -> None:
+    """Show a short key that nobody made: that bans at once."""
+    key = fresh_key(asking, "gina")
+    forged = ("B" if key[40] == "A" else "A").join((key[:40], key[41:]))
+    assert asking.post("/api/login", with_key(asking, "gina", fresh(asking.entropy), forged))[0] == REFUSED
+
+
+def test_no_ban_is_lost_while_redis_is_away(nodes):
+    """One of before, and one that is made meanwhile, by each node: the database has them."""
+    before, meanwhile = "127.0.3.1", "127.0.3.2"
+    with caller(nodes.other, before) as asking:
+        forge(asking)
+    until(lambda: is_banned(nodes.one, before), "the other node hears of a ban")
+    nodes.redis.stop()
+    until(lambda: not is_linked(nodes.other), "Redis is known to be away")
+    with caller(nodes.other, meanwhile) as asking:
+        forge(asking)
+    for node in nodes.both:
+        for source in (before, meanwhile):
+            until(partial(is_banned, node, source), "a ban holds without Redis")
+    nodes.redis.start()
+    until(lambda: all(map(is_linked, nodes.both)), "Redis is back")
+    for node in nodes.both:
+        assert all(is_banned(node, source) for source in (before, meanwhile))
+
+
+def test_fault_M13_a_frozen_node_on_return_hears_of_the_bans_that_it_missed(nodes):
+    source = "127.0.4.1"
+    nodes.other.process.send_signal(signal.SIGSTOP)
+    try:
+        with caller(nodes.one, source) as asking:
+            forge(asking)
+        assert is_banned(nodes.one, source)
+    finally:
+        nodes.other.process.send_signal(signal.SIGCONT)
+    until(lambda: is_banned(nodes.other, source), "a node that was frozen hears of a ban")
