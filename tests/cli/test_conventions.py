@@ -17,7 +17,7 @@ from watchword.cli.failures import fail, fail_internal
 from watchword.cli.main import make_app, run
 from watchword.cli.output import Table, print_json, safe, when
 from watchword.core.clock import Instant
-from watchword.errors import ErrorCode, InvalidConfigError, NotFoundError, RefusedError
+from watchword.errors import ErrorCode, InvalidConfigError, NotFoundError, RefusedError, TooManyError
 
 HEAVY = {
     "apsw",
@@ -50,6 +50,30 @@ OPERATORS = {"serve", "check-config", "accounts", "invite", "invites", "keys", "
 def test_every_error_code_has_an_exit_code_and_a_sentence():
     assert set(EXIT_CODES) == set(SENTENCES) == set(ErrorCode)
     assert set(EXIT_CODES.values()) == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (1, "1 second"),
+        (90, "90 seconds"),
+        (91, "2 minutes"),
+        (600, "10 minutes"),
+        (601, "11 minutes"),
+        (5401, "2 hours"),
+        (86_400, "24 hours"),
+    ],
+)
+def test_who_tried_too_often_is_told_when_to_come_back(
+    seconds: int, said: str, capsys: pytest.CaptureFixture[str]
+):
+    error = TooManyError(seconds, reason="banned")
+    assert fail(error, as_json=False) is ExitCode.REFUSED
+    assert capsys.readouterr().err == f"watchword: too many attempts; try again in {said}\n"
+    assert fail(error, as_json=True) is ExitCode.REFUSED
+    shown = json.loads(capsys.readouterr().err)["error"]
+    assert (shown["code"], shown["retry_after"]) == ("too_many", seconds)
+    assert "banned" not in str(shown)
 
 
 def test_the_exit_codes_are_those_of_the_contract():

@@ -63,6 +63,25 @@ def test_the_line_says_that_a_proxy_did_not_name_its_caller(caplog: pytest.LogCa
     assert lines == [("127.0.0.1", True), ("127.0.0.1", True), ("203.0.113.9", None)]
 
 
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded"])
+def test_fault_A7_A15_a_header_of_proxies_splits_neither_a_request_nor_a_line(
+    caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    caplog.set_level("INFO", "watchword")
+    value = "for=203.0.113.9" if name == "Forwarded" else "203.0.113.9"
+    with running_server(proxies=Proxies.of(["127.0.0.1"], name)) as server:
+        good = server.encode("GET", "/api/told", headers=[(name, f"{value}, {value}")])
+        for bad in (b"\0", b"\r", b"\n", b"\r\n ", b"\n\t", b"\r\nevent: http.request\0", b"\x7f"):
+            answer = server.raw(good.replace(b", ", b"," + bad))
+            assert (answer.status, answer.closed) == (400, True)
+        for odd in (b"\x85", b"\xa0", b"\xff", b'"', b"\t\t", b"\\", b"%0a"):
+            assert server.raw(good.replace(b", ", b"," + odd)).status == 200
+    assert [line["address"] for line in lines_of(caplog, "http.refused")] == ["127.0.0.1"] * 7
+    told = [(line["address"], line.get("unnamed")) for line in lines_of(caplog)]
+    assert told.pop(4) == ("203.0.113.9", None)  # white space is none of its business
+    assert told == [("127.0.0.1", True)] * 6
+
+
 def test_the_account_stands_in_the_line_once_it_is_known(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "watchword")
     with running_server(account_of=lambda who: f"acc_{who}") as server:

@@ -30,6 +30,7 @@ from tests.kits.world import World, open_world
 from watchword.client.flows.sealed import Prover
 from watchword.core.clock import DAY, HOUR, MINUTE, SECOND
 from watchword.core.encoding import decode_json
+from watchword.core.ids import AccountId
 from watchword.protocol.envelope import Purpose
 from watchword.server.audit.model import AuditTag
 from watchword.server.db.unit import Unit
@@ -133,6 +134,9 @@ async def test_fault_D1_D11_a_hundred_in_a_row_close_the_lane_and_an_own_device_
         assert await owner_signs_in(world, anna) == GOOD
         (opened,) = await entries(world, AuditTag.LANE_OPENED)
         assert decode_json(opened.facts.encode())["device"] == anna.enrolled.device
+        account = AccountId.parse(anna.enrolled.account.id)
+        shown = [one.kind.value for one in await world.services.activity.recent(account)]
+        assert shown[:3] == ["strangers_let_in", "signed_in", "strangers_shut_out"]
         assert (await try_login(world, "anna", anna.member.login_secret)).status_code == GOOD
 
 
@@ -221,6 +225,31 @@ async def at_once(world: World, name: str, many: int, secret: str | None = None)
     ]
     answers = await asyncio.gather(*(post(world, Purpose.LOGIN, envelope) for envelope in envelopes))
     return sorted(answer.status_code for answer in answers)
+
+
+async def test_fault_D14_two_nodes_count_together_and_lose_no_failure(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    root = str(tmp_path / "root.key")
+    async with (
+        open_world(tmp_path / "a", database=postgres_url, root_key_file=root) as one,
+        open_world(
+            tmp_path / "b", database=postgres_url, root_key_file=root, seed="b", clock=one.clock
+        ) as two,
+    ):
+        await make_member(one, "anna")
+        for name in ("anna", "nobody"):
+            taken = [await statuses(node, name, 1) for node in (one, two, one, two, one, two)]
+            assert taken == [[REFUSED]] * FREE + [[HELD]], name
+        await make_member(one, "bert")
+        before = verified(one) + verified(two)
+        answers = await asyncio.gather(*(at_once(node, "bert", 12) for node in (one, two)))
+        refused = sum(each.count(REFUSED) for each in answers)
+        assert refused == verified(one) + verified(two) - before
+        assert FREE <= refused <= 2 * FREE
+        row = await one.core.database.fetch_one("select max(in_row) from guessing_lanes", {})
+        assert row is not None
+        assert row[0] == refused, "each was counted"
 
 
 @pytest.mark.parametrize("failures", [0, FREE - 1])

@@ -162,16 +162,22 @@ async def test_places_of_a_node_that_was_killed_become_free_by_themselves(redis_
         assert 0 < number(redis_server, "PTTL", key) <= 60_000
 
 
-async def test_a_place_is_held_for_as_long_as_the_request_is_in_work(redis_server, monkeypatch):
+async def test_a_place_is_held_for_as_long_as_the_request_is_in_work_and_one_that_was_lost_ends(
+    redis_server, monkeypatch
+):
     monkeypatch.setattr(limits_shared, "KEEP_S", 0.05)
-    key = f"{PREFIX}places:s"
+    key, wanted, about_to_end = f"{PREFIX}places:s", demand(rate=SLOW, slots=PLACES), b"$1\r\n1\r\n"
     async with shared(redis_server) as limiter:
-        lease = await limiter.reserve(demand(rate=SLOW, slots=PLACES))
+        lost, lease = await limiter.reserve(wanted), await limiter.reserve(wanted)
+        assert isinstance(lost, Lease)
         assert isinstance(lease, Lease)
-        redis_server.command("ZADD", key, "XX", "1", lease.token)  # about to end
-        await until(lambda: len(redis_server.command("ZSCORE", key, lease.token)) > len("$1\r\n1\r\n"))
+        token = lost.token
+        del lost
+        redis_server.command("ZADD", key, "XX", "1", token, "1", lease.token)
+        await until(lambda: redis_server.command("ZSCORE", key, lease.token) != about_to_end)
+        assert redis_server.command("ZSCORE", key, token) == about_to_end
         limiter.release(lease)
-        await until(lambda: number(redis_server, "ZCARD", key) == 0)
+        await until(lambda: number(redis_server, "ZCARD", key) == 1)
 
 
 async def test_callers_that_are_cancelled_at_any_moment_leave_no_place_held(redis_server):

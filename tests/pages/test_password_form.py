@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from tests.kits.sealed import OPERATOR, everything_stored
+from tests.kits.sealed import OPERATOR, everything_stored, try_login
 from tests.kits.world import ORIGIN, PASSWORD, Person, World, open_world
 
 from watchword.core.clock import MINUTE
@@ -20,6 +20,7 @@ from watchword.core.secret import Secret
 from watchword.crypto.passwords import StretchParams, stretch
 from watchword.errors import OverloadedError
 from watchword.server.db.unit import Unit
+from watchword.server.guessing.delays import FREE
 from watchword.server.pages import stand_in
 from watchword.server.pages.stand_in import DEVICE_NAME, MOST_MEMORY_KIB, MOST_PASSES, PLACES
 
@@ -80,6 +81,18 @@ async def test_the_form_signs_in_and_goes_on(world: World) -> None:
     live.sort(key=lambda session: session.device_name == DEVICE_NAME)
     assert [one.device_name for one in live] == ["a test's device", DEVICE_NAME]
     assert live[-1].user_agent == "w3m/0.5"
+
+
+@pytest.mark.parametrize("name", ["anna", "nobody"])
+async def test_fault_D17_the_form_is_held_up_by_the_lane_of_the_account(world: World, name: str) -> None:
+    await world.register("anna")
+    for _ in range(FREE - 1):
+        assert (await try_login(world, name)).status_code == 403
+    assert (await send(world, name, "wrong")).status_code == 403
+    held = await send(world, name, PASSWORD)
+    assert (held.status_code, held.headers["retry-after"]) == (429, "30")
+    assert held.headers["content-type"].startswith("text/html")
+    assert "set-cookie" not in held.headers
 
 
 async def test_a_browser_that_signs_in_again_has_one_session(world: World) -> None:

@@ -7,21 +7,35 @@ from typing import Any, Final, cast
 
 from watchword.cli.exit_codes import EXIT_CODES, SENTENCES, ExitCode
 from watchword.cli.output import NAME, print_json, safe
-from watchword.errors import ErrorCode, WatchwordError
+from watchword.errors import ErrorCode, TooManyError, WatchwordError
 
 DEBUG_VARIABLE: Final = "WATCHWORD_DEBUG"
 _TRACE_SIZE: Final = 6
+_MANY: Final = 90
+"""So many seconds are still said in seconds, so many minutes in minutes."""
 
 
 def fail(error: WatchwordError, *, as_json: bool) -> ExitCode:
     """Tell an error of ours."""
     lines = (error.detail or SENTENCES[error.code]).splitlines()
     extra = _problems(error, lines)
+    if isinstance(error, TooManyError):
+        lines = [f"too many attempts; try again in {_said(error.retry_after)}"]
+        extra["retry_after"] = error.retry_after
     request_id = _request_id(error)
     if request_id is not None:
         extra["request_id"] = request_id
     _tell(error.code, lines, as_json=as_json, **extra)
     return EXIT_CODES[error.code]
+
+
+def _said(seconds: int) -> str:
+    """A wait in words, rounded up: who comes then does not come too early."""
+    for unit, size in (("hour", 3600), ("minute", 60)):
+        if seconds > _MANY * size // 60:
+            count = -(-seconds // size)
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{seconds} second{'s' if seconds > 1 else ''}"
 
 
 def _request_id(error: BaseException | None) -> str | None:

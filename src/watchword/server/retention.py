@@ -20,12 +20,14 @@ EVERY_S: Final = 60.0
 """Between turns."""
 PASS_S: Final = 3600.0
 """From the beginning of one look through all to the next."""
-STEPS: Final = 40
+STEPS: Final = 100
 """Of one turn."""
 SPAN: Final = 10_000
-"""Entries that one step looks at; it changes 200 of them at most."""
-ROWS: Final = 200
+"""Entries that one step looks at; it changes 100 of them at most."""
+ROWS: Final = 100
 """Sessions of one step."""
+_PAUSE_S: Final = 0.02
+"""Between steps."""
 _log: Final = get_log("privacy")
 
 
@@ -68,7 +70,7 @@ class AddressRetention:
         for _ in range(STEPS):
             if not (await self._erase_sessions(before) or await self._erase_entries(before)):
                 return
-            await asyncio.sleep(0)  # others first
+            await asyncio.sleep(_PAUSE_S)  # others first
 
     async def _erase_sessions(self, before: Instant) -> bool:
         """One step; False when there is none to make."""

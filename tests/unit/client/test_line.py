@@ -18,7 +18,7 @@ from watchword.core.ids import DeviceId
 from watchword.core.secret import Secret
 from watchword.crypto.hpke import SealingPrivateKey, Suite
 from watchword.crypto.passwords import stretch
-from watchword.errors import OverloadedError, UnavailableError, UnreachableError
+from watchword.errors import OverloadedError, TooManyError, UnavailableError, UnreachableError
 from watchword.protocol.device_header import DeviceHeader, HeaderKey
 from watchword.protocol.envelope import Purpose, Recipient
 from watchword.protocol.messages import LoginAnswer
@@ -99,6 +99,16 @@ def test_what_may_have_been_done_is_never_repeated(name: str):
     with pytest.raises(OverloadedError) as busy:
         flow.send(BUSY)
     assert (busy.value.retry_after, busy.value.request_id) == (2, "req_1")
+
+
+def test_who_asks_too_often_learns_when_to_come_back():
+    problem = {"type": "x", "title": "x", "status": 429, "code": "too_many", "request_id": "req_1"}
+    answer = httpx.Response(429, headers={"retry-after": "600"}, json=problem)
+    flow = steps(NEVER["token"]())
+    next(flow)
+    with pytest.raises(TooManyError) as held:
+        flow.send(answer)
+    assert (held.value.retry_after, held.value.request_id) == (600, "req_1")
 
 
 def test_every_exchange_says_so_itself():

@@ -25,8 +25,8 @@ MAX_TAIL: Final = 1000
 MAX_PROBLEMS: Final = 1000
 """Enough to see what happened; a report of ten million lines would fill the memory."""
 _ERASE_WINDOW: Final = 500
-_ERASE_STEP: Final = 200
-"""Entries changed by one step beside a server at work: some 20 ms of its writer."""
+_ERASE_STEP: Final = 100
+"""Entries changed by one step beside a server at work, whose writer takes some 50 ms for them on a busy machine."""
 _REQUEST_SPAN: Final = 10 * MINUTE
 """Longer than any request lasts."""
 _END_OF_TIME: Final = (1 << 63) - 1

@@ -97,10 +97,10 @@ def first_address(network: str) -> str:
 def dangers(network: str, own: str = "") -> list[str]:
     """Why banning this canonical network may be a mistake. `own`: the address that its operator came from, or ""."""
     parsed, prefix = ipaddress.ip_network(network), prefix_of(network)
-    found: list[str] = []
     if not prefix.length:
-        found.append(f"{network} is everybody")
-    elif prefix.length < _WIDE[parsed.version]:
+        return [f"{network} is everybody"]
+    found: list[str] = []
+    if prefix.length < _WIDE[parsed.version]:
         found.append(f"{network} is a good part of the internet")
     loopback = ipaddress.ip_network("127.0.0.0/8" if parsed.version == _V4_SIZE else "::1/128")
     if parsed.overlaps(loopback):

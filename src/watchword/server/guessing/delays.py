@@ -3,8 +3,11 @@
 Five failures are free. Then 30 s, doubling to an hour; a day without a failure forgets that. A hundred failures in a
 row close the lane. So one lane takes 34 guesses in its first day and 24 on each further one.
 
+Two nodes may let a guess in at the same moment. The second of them counts as made when it would have been allowed, so
+the lane is held for as long as both delays together, and a day has no more guesses, however many nodes there are.
+
 `now` and the instants of failures come from clocks that may be set between two runs of the server. A failure that lies
-further ahead than the longest delay was noted by a wrong clock: it holds nobody, and the next failure puts it right.
+further ahead than that can explain was noted by a wrong clock: it holds nobody, and the next failure puts it right.
 """
 
 from typing import Final
@@ -18,6 +21,8 @@ FIRST_DELAY: Final = 30 * SECOND
 LONGEST_DELAY: Final = HOUR
 QUIET: Final = DAY
 """After so long without a failure the delays begin anew."""
+AHEAD: Final = 6 * HOUR
+"""How far ahead a failure is believed: seven nodes at once, at the longest delay."""
 LIMIT: Final = 100
 """Failures in a row (NIST SP 800-63B-4, 3.2.2)."""
 _MOST_DOUBLINGS: Final = (LONGEST_DELAY // FIRST_DELAY).bit_length()
@@ -38,11 +43,7 @@ def wait_ms(state: LaneState, now: Instant) -> int:
     """For how long the lane is held; 0: not. One that is closed says the longest delay, always."""
     if is_closed(state):
         return LONGEST_DELAY
-    delay = delay_after(state.recent)
-    since = now - state.failed_at
-    if not -LONGEST_DELAY <= since < delay:
-        return 0
-    return min(delay, delay - since)
+    return min(_held_for(state, now), LONGEST_DELAY)
 
 
 def places(state: LaneState, now: Instant) -> int:
@@ -54,12 +55,19 @@ def places(state: LaneState, now: Instant) -> int:
 def failed(state: LaneState, now: Instant) -> LaneState:
     """The lane after one more failure."""
     recent = 1 if _is_quiet(state, now) else state.recent + 1
-    return LaneState(recent, state.in_row + 1, now)
+    counted_at = min(now + _held_for(state, now), now + AHEAD)
+    return LaneState(recent, state.in_row + 1, Instant(counted_at))
 
 
 def reopened(state: LaneState) -> LaneState:
     """The lane after a success elsewhere in the account: the row is at its end, the delays are not."""
     return LaneState(state.recent, 0, state.failed_at)
+
+
+def _held_for(state: LaneState, now: Instant) -> int:
+    """Until the delay after the newest failure is over."""
+    since = now - state.failed_at
+    return max(0, delay_after(state.recent) - since) if since >= -AHEAD else 0
 
 
 def _is_quiet(state: LaneState, now: Instant) -> bool:

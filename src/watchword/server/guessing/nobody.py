@@ -1,8 +1,9 @@
 """The lane of a name that nobody has.
 
 It is a row as well: so it costs what that of an account costs, outlives a restart, and is the same on every node. There
-are 65,536 places for all such names; a keyed tag of the name says which, so nobody can choose names for a place. Of two
-names with one place the later takes it, and the earlier begins anew.
+are 16,777,216 places for all such names, a gigabyte on disk at most and nothing in memory; a keyed tag of the name says
+which, so nobody can choose names for a place. Of two names with one place the later takes it, and the earlier begins
+anew. Rows never end by age: those of accounts do not either.
 """
 
 from typing import Final
@@ -11,7 +12,7 @@ from watchword.core.secret import Secret
 from watchword.crypto.kdf import Label, derive, mac
 from watchword.server.guessing.model import LaneKey
 
-_PLACE_SIZE: Final = 2
+_PLACE_SIZE: Final = 3
 """Bytes: no account's id is as short."""
 _TAG_SIZE: Final = 16
 

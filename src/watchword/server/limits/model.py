@@ -80,7 +80,7 @@ class Exceeded(NamedTuple):
 class Lease:
     """A request that was let in; whoever granted it is told by `release` when it has ended."""
 
-    __slots__ = ("held", "key", "token")
+    __slots__ = ("__weakref__", "held", "key", "token")
 
     def __init__(self, key: str = "", token: str = "") -> None:
         self.key = key

@@ -11,6 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from itertools import count
 from typing import Final, NamedTuple
+from weakref import WeakSet
 
 from watchword.core.clock import Clock
 from watchword.core.entropy import Entropy
@@ -72,8 +73,8 @@ class RedisLimiter:
         self._numbers: Final = count()
         self._asked: list[_Asked] = []
         self._given_back: Final[deque[Held]] = deque(maxlen=MAX_GIVEN_BACK)
-        self._held: Final[set[Held]] = set()
-        """Places of requests in work."""
+        self._held: Final[WeakSet[Lease]] = WeakSet()
+        """Of requests in work; one that somebody lost without giving it back ends by itself."""
         self._keeper: asyncio.TimerHandle | None = None
         self._closed: Final[OrderedDict[str, _Closed]] = OrderedDict()
         """Buckets that nobody can be let in by until then, wherever he asks. The oldest goes where there is no room."""
@@ -113,9 +114,8 @@ class RedisLimiter:
                 self._fallback.release(lease)
             return
         lease.held = False
-        held = (lease.key, lease.token)
-        self._held.discard(held)
-        self._give_back(held)
+        self._held.discard(lease)
+        self._give_back((lease.key, lease.token))
 
     def closed_ms(self, key: str) -> int:
         if not self._link.up:
@@ -176,9 +176,9 @@ class RedisLimiter:
     def _keep(self) -> None:
         """Hold on to the places of requests that are still in work."""
         self._keeper = None
-        if not self._held:
+        kept = [(lease.key, lease.token) for lease in self._held]
+        if not kept:
             return
-        kept = list(self._held)
         for start in range(0, len(kept), MAX_TOGETHER):
             self._ask_soon((), (), kept[start : start + MAX_TOGETHER])
         self._keep_later()
@@ -249,7 +249,7 @@ class RedisLimiter:
         if one.demand.slots is None:
             return Lease()
         lease = Lease(places_of(one.demand.slots), one.token)
-        self._held.add((lease.key, lease.token))
+        self._held.add(lease)
         self._keep_later()
         return lease
 

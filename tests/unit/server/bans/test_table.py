@@ -10,6 +10,7 @@ from watchword.server.bans.model import FOR_EVER, Ban, BanReason
 from watchword.server.bans.networks import prefix_of, text_of
 from watchword.server.bans.table import BanTable
 from watchword.testing import FixedClock
+from watchword.testing.counts import count
 
 
 class Stage:
@@ -155,9 +156,9 @@ def test_neighbours_are_counted_while_they_are_live() -> None:
     assert stage.table.neighbours(prefix_of(sources[0])) == []
 
 
-def test_a_look_among_100_000_bans_takes_a_few_microseconds() -> None:
+def test_a_look_among_many_bans_takes_a_few_microseconds() -> None:
     stage = Stage("127.0.0.1", max_live=200_000)
-    for number in range(50_000):
+    for number in range(count(quick=10_000, full=50_000)):
         stage.ban(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
         stage.ban(f"2001:db8:{number:x}::/64")
     addresses = [f"10.{number % 2}.{number & 255}.9" for number in range(5000)]

@@ -23,10 +23,8 @@ YEAR = 365 * DAY
 
 
 def after(failures: int, *, at: Instant = NOW) -> LaneState:
-    state = FRESH
-    for _ in range(failures):
-        state = failed(state, at)
-    return state
+    """The newest of them at `at`, each when it was allowed."""
+    return LaneState(failures, failures, at) if failures else FRESH
 
 
 def test_fault_D1_delays_begin_at_the_sixth_guess_and_double_to_an_hour() -> None:
@@ -90,10 +88,10 @@ def test_fault_D16_a_failure_after_the_clock_was_set_back_far_holds_again() -> N
     assert wait_ms(failed(state, NOW), NOW) == HOUR
 
 
-def guesses(days: int, *, quiet: int = 0) -> list[int]:
+def guesses(days: int, *, quiet: int = 0, nodes: int = 1) -> list[int]:
     """How many guesses an attacker who asks at every second gets, by day, whatever their number of addresses.
 
-    `quiet` days are left out after each day of guessing.
+    `quiet` days are left out after each day of guessing. Each of `nodes` lets one in before it hears of the others'.
     """
     state, now, got = FRESH, NOW, [0] * days
     while (day := (now - NOW) // DAY) < days and not is_closed(state):
@@ -104,8 +102,9 @@ def guesses(days: int, *, quiet: int = 0) -> list[int]:
         if wait:
             now = Instant(now + -(-wait // SECOND) * SECOND)
             continue
-        got[day] += 1
-        state = failed(state, now)
+        for _ in range(nodes):
+            got[day] += 1
+            state = failed(state, now)
     return got
 
 
@@ -116,6 +115,20 @@ def test_fault_D2_whoever_guesses_all_day_gets_35_then_24_and_a_hundred_in_all()
     assert sum(got) == LIMIT
     every_day = list(itertools.accumulate(got))
     assert every_day == [34, 58, 82, 100, 100, 100, 100, 100]
+
+
+@pytest.mark.parametrize("nodes", [2, 5])
+def test_fault_D2_several_nodes_that_let_guesses_in_at_once_give_no_more_of_them(nodes: int) -> None:
+    got = guesses(8, nodes=nodes)
+    assert got[0] <= 35 + nodes
+    assert all(day <= 24 + nodes for day in got[1:])
+    assert LIMIT <= sum(got) < LIMIT + nodes
+
+
+def test_a_guess_that_two_nodes_let_in_at_once_holds_the_lane_for_both() -> None:
+    state = failed(after(FREE + 20), Instant(NOW + HOUR))
+    twice = failed(state, Instant(NOW + HOUR))
+    assert [wait_ms(twice, Instant(NOW + hours * HOUR)) for hours in (1, 2, 3)] == [HOUR, HOUR, 0]
 
 
 def test_fault_D2_quiet_days_between_gain_nothing() -> None:

@@ -1,5 +1,5 @@
 -- Failed guesses: one lane of an account for all strangers (device is empty), one for each of its devices. Names that
--- nobody has share places of two bytes; the tag says which of them a place is for.
+-- nobody has share places of three bytes; the tag says which of them a place is for.
 create table guessing_lanes (
     owner {blob} not null,
     device {blob} not null,
