@@ -69,9 +69,9 @@ def _since(packed: bytes, start: Instant, size: int) -> bytes:
     return packed[begin:]
 
 
-def _without(names: bytes, tag: bytes) -> bytes:
+def _without(names: bytes, name: bytes) -> bytes:
     for begin in range(0, len(names), _NAME_SIZE):
-        if names[begin + _TIME_SIZE : begin + _NAME_SIZE] == tag:  # compare: keyed tags, both made here
+        if names[begin + _TIME_SIZE : begin + _NAME_SIZE] == name:  # both made here: nobody sends one
             return names[:begin] + names[begin + _NAME_SIZE :]
     return names
 
