@@ -4,6 +4,7 @@ Where neither is: `tests/faults/test_login_timing_C.py` and `test_registration_t
 """
 
 import random
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ from typing import Any, Final
 import httpx
 import pytest
 from tests.kits.sealed import (
+    PATHS,
     login_payload,
     make_member,
     post,
@@ -29,19 +31,22 @@ from tests.kits.timing import (
     seconds,
     standard_error,
 )
-from tests.kits.world import World, open_world
+from tests.kits.world import ORIGIN, World, open_world
 
 from watchword.protocol.envelope import Purpose
 from watchword.server import assembly
 from watchword.server.accounts.model import LoginAttempt
 from watchword.server.accounts.sql import SQLAccountStore
 from watchword.server.guessing.model import LaneKey
+from watchword.server.http.wire import RESPOND
 from watchword.testing import measured
 from watchword.testing.counts import count
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(1200)]
 FREE: Final = 5
 HELD: Final = 429
+BANNED: Final = "127.7.0.1"
+MOST_SECONDS: Final = 0.001
 LEAK_SECONDS: Final = 0.001
 MOST: Final = 6
 """Times the wanted pairs, where the machine is noisy."""
@@ -144,3 +149,48 @@ async def test_fault_C6_a_planted_leak_into_held_lanes_is_seen(
         leaky, _ = await compared(world, a_login, count(60, 300), most=1)
     measured.record("C6 logins into held lanes, with a planted leak of 1 ms", leaky.difference)
     assert not same(leaky)
+
+
+@pytest.mark.parametrize("make", [a_beginning, a_login, a_registration])
+async def test_fault_D18_while_banned_neither_bytes_nor_time_tell_who_exists(
+    tmp_path: Path, make: Make
+) -> None:
+    """What is refused is refused before a byte of its body is read, for less than a millisecond of work."""
+    async with open_world(tmp_path) as world:
+        for name in EXISTING:
+            await make_member(world, name)
+        await world.services.bans.add(BANNED, by={}, confirmed=True)
+        found, answers = await compared(world, make, count(60, 2000), address=BANNED)
+        cheapest = await least_seconds(world)
+    measured.record(f"D18 {make.__name__} while banned", found.difference)
+    ((status, _, headers),) = answers
+    assert status == HELD
+    assert {"retry-after"} <= {name for name, _ in headers}
+    assert same(found), found.difference
+    assert cheapest < MOST_SECONDS
+
+
+async def least_seconds(world: World) -> float:
+    """Of the processor, for the answer that a banned caller gets: from the request's head to the answer's bytes."""
+    statuses: list[int] = []
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": PATHS[Purpose.LOGIN],
+        "raw_path": PATHS[Purpose.LOGIN].encode(),
+        "query_string": b"",
+        "client": (BANNED, 40_000),
+        "headers": [(b"host", ORIGIN.removeprefix("https://").encode()), (b"content-length", b"1000")],
+        "extensions": {RESPOND: lambda status, _lines, _body: statuses.append(status)},
+    }
+
+    async def nothing(*_: object) -> Any:
+        raise AssertionError("the body is not read")
+
+    taken = []
+    for _ in range(20):
+        began = time.process_time()
+        await world.app(scope, nothing, nothing)
+        taken.append(time.process_time() - began)
+    assert statuses == [HELD] * 20
+    return min(taken)
