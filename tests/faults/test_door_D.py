@@ -170,7 +170,13 @@ async def test_people_are_told_on_a_page_when_to_come_back(tmp_path: Path):
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "600")
         assert answer.headers["content-type"].startswith("text/html")
         assert answer.headers["ratelimit"] == '"read";r=0;t=600'
-        assert "10 Minuten" in answer.text
+        assert "in 10 Minuten" in answer.text
+        again = await world.call("GET", PAGE, headers=headers)
+        ids = [each.headers["x-request-id"] for each in (answer, again)]
+        assert ids[0] != ids[1]
+        assert again.text == answer.text.replace(*ids)
+        english = await world.call("GET", PAGE, headers={**headers, "accept-language": "en"})
+        assert "in 10 minutes" in english.text
 
 
 async def test_an_account_has_its_own_limit_wherever_it_is_used_and_others_are_free(tmp_path: Path):
