@@ -20,7 +20,6 @@ class BanCalls:
         self._again = False
         bans.on_written(self.call)
         link.subscribe(CHANNEL, lambda _message: bans.wake())
-        link.on_change.append(lambda up: bans.wake() if up else None)
 
     def call(self) -> None:
         """Have the other nodes look. Never waits."""

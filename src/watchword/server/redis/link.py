@@ -135,7 +135,7 @@ class RedisLink:
     def subscribe(self, channel: str, receive: Receiver) -> None:
         """Hear what is published on `channel` while the link is up. Before `start`; one receiver for each channel.
 
-        A message may be missed: `on_change` tells when that is so.
+        A message may be missed. Whenever listening begins anew, `receive` is called with b"": look then.
         """
         self._listener.add(PREFIX + channel, receive)
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Receiver = Callable[[bytes], None]
 """Called on the event loop with each message; must not raise or wait."""
+BEGUN: Final = b""
+"""What each receiver hears whenever listening begins, the first time too: look for what was missed."""
 PING_S: Final = 5.0
 """Silence after which the connection is asked whether it still is one."""
 RETRY_S: Final = 0.25
@@ -74,6 +76,11 @@ class Listener:
                 await connection.send_command("PING", check_health=False)
 
     def _receive(self, message: Any) -> None:
-        """`message` is [kind, channel, content]; confirmations and answers to PING are of other kinds."""
-        if isinstance(message, list) and len(message) == 3 and message[0] == b"message":  # noqa: PLR2004  # above
-            self._receivers[message[1].decode()](message[2])
+        """`message` is [kind, channel, content]; answers to PING are of another kind."""
+        if not isinstance(message, list) or len(message) != 3:  # noqa: PLR2004  # above
+            return
+        kind, channel, content = message
+        if kind == b"message":
+            self._receivers[channel.decode()](content)
+        elif kind == b"subscribe":
+            self._receivers[channel.decode()](BEGUN)

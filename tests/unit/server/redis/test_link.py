@@ -17,6 +17,7 @@ from watchword.server.limits.model import Bucket, Demand, Exceeded, Lease, Rate,
 from watchword.server.limits.shared import RedisLimiter
 from watchword.server.logs import configure_logs
 from watchword.server.redis.link import LinkTimes, RedisLink
+from watchword.server.redis.listener import BEGUN
 from watchword.server.redis.script import Script
 from watchword.testing.redis import create
 
@@ -205,6 +206,8 @@ async def test_what_is_published_is_heard_by_every_node_also_after_a_restart(red
         await until(lambda: one.up and other.up and one.boot_id == other.boot_id != before)
         await publish_until_heard(one, b"second", heard)
         await other.close()
+        assert heard[0] == BEGUN, "before anything else"
+        assert BEGUN in heard[heard.index(b"first") : heard.index(b"second")], "and after the gap"
 
 
 async def test_the_log_says_why_redis_is_away(redis_server, caplog):
