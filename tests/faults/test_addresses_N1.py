@@ -92,7 +92,7 @@ def found_in(server: RunningServer) -> set[str]:
 def test_fault_N1_no_log_no_database_and_no_wal_holds_an_address_that_is_not_kept(
     tmp_path: Path, kept: str
 ) -> None:
-    settings = {"privacy.addresses": kept, "processes": "2", "registration": "open"}
+    settings = {"privacy.addresses": kept, "privacy.addresses_days": "1", "processes": "2"}
     with RunningServer.start(tmp_path / "data", settings=settings) as server:
         shown = use(server)
         while_running = found_in(server)
