@@ -49,6 +49,7 @@ class Label(enum.Enum):
     AUDIT_CHAIN = "audit/chain"
     ADDRESS = "address/keyed"
     OFFENCE_NAME = "offence/name"
+    OFFENCE_SOURCE = "offence/source"
     AT_REST = "at-rest"
     ROOT_WRAP = "root/wrap"
     ROOT_CHECK = "root/check"

@@ -19,10 +19,11 @@ from watchword.server.accounts.registration import RecoveryVerifiers, Registrati
 from watchword.server.accounts.sql import SQLAccountStore
 from watchword.server.activity.service import ActivityService
 from watchword.server.activity.sql import SQLActivityStore
-from watchword.server.addresses import AddressForm
-from watchword.server.bans.book import MemoryOffenceBook
+from watchword.server.addresses import AddressForm, KeptAddresses
+from watchword.server.bans.book import MemoryOffenceBook, OffenceBook
 from watchword.server.bans.calls import BanCalls
 from watchword.server.bans.keeping import BanKeeper
+from watchword.server.bans.keyed_book import KeyedBook
 from watchword.server.bans.policy import BanPolicy
 from watchword.server.bans.service import Bans
 from watchword.server.bans.shared_book import SharedOffenceBook
@@ -292,7 +293,7 @@ async def open_bans(core: Core, redis: RedisLink | None = None) -> Bans:
     bans = Bans(
         policy=policy,
         table=table,
-        book=SharedOffenceBook(book, redis, policy) if redis else book,
+        book=_book_of(core, SharedOffenceBook(book, redis, policy) if redis else book),
         keeper=BanKeeper(store, core.database, table, policy, steady, shared=shared),
         clock=core.clock,
         steady=steady,
@@ -305,6 +306,13 @@ async def open_bans(core: Core, redis: RedisLink | None = None) -> Bans:
         BanCalls(bans, redis)
     await bans.load()
     return bans
+
+
+def _book_of(core: Core, book: OffenceBook) -> OffenceBook:
+    """Where addresses are not kept whole, not by what counts offences either."""
+    if core.config.privacy.addresses is KeptAddresses.WHOLE:
+        return book
+    return KeyedBook(book, core.keys.data.get(DataKeyPurpose.DECOY, 1))
 
 
 def _exempt(core: Core) -> list[str]:
