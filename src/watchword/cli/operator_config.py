@@ -1,5 +1,6 @@
 """`serve` and `check-config`."""
 
+import asyncio
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -70,7 +71,7 @@ def check_config(
     environ = dict(os.environ)
     now = SystemClock().now()
     loaded = load(flags=given(data=data, listen=listen, origin=origin), file=config, serving_at=now)
-    warnings = find_warnings(loaded.config, environ, now=now)
+    warnings = (*find_warnings(loaded.config, environ, now=now), *_redis_warnings(loaded.config))
     _check_recipient(loaded.config)
     if as_json:
         print_json(_document(loaded, warnings))
@@ -90,6 +91,25 @@ def _check_recipient(config: "Config") -> None:
         from watchword.server.backup.keys import find_recipient
 
         find_recipient(str(config.backup.recipient))
+
+
+def _redis_warnings(config: "Config") -> tuple[str, ...]:
+    """A server starts without Redis; an operator wants to know before. Raises `InvalidConfigError`."""
+    if config.redis is None:
+        return ()
+    from watchword.server.redis.open import find_trouble
+
+    trouble = asyncio.run(find_trouble(config.redis.reveal()))
+    if not trouble:
+        return ()
+    meanwhile = (
+        "each node counts limits for itself"
+        if config.limits.without_redis == "local"
+        else "requests are refused"
+    )
+    return (
+        f"redis ({config.redis}) does not answer now ({trouble}): meanwhile {meanwhile} (limits.without_redis)",
+    )
 
 
 def _tls_library() -> tuple[str, bool]:

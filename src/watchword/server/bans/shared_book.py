@@ -16,7 +16,7 @@ from watchword.server.redis.script import Script
 
 MAX_FORGOTTEN: Final = 4096
 """Sources that Redis is still to forget. Beyond, what it remembers of one ends with the window."""
-_COUNT: Final = Script("""\
+COUNT: Final = Script("""\
 local time = redis.call('TIME')
 local now, window = time[1] * 1000 + math.floor(time[2] / 1000), tonumber(ARGV[1])
 local most_times, most_names, tag = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
@@ -45,7 +45,7 @@ end
 redis.call('SET', KEYS[1], cmsgpack.pack({times, names, tags}), 'PX', window)
 return {#times, #names}
 """)
-_FORGET: Final = Script("return {redis.call('DEL', unpack(KEYS))}")
+FORGET: Final = Script("return {redis.call('DEL', unpack(KEYS))}")
 
 
 class SharedOffenceBook:
@@ -97,7 +97,7 @@ class SharedOffenceBook:
         policy = self._policy
         try:
             answer: list[Any] = await self._link.run(
-                _COUNT, [_key(source)], [policy.window_ms, policy.failures, policy.names, tag]
+                COUNT, [_key(source)], [policy.window_ms, policy.failures, policy.names, tag]
             )
         except UnavailableError:
             told(own)
@@ -117,7 +117,7 @@ class SharedOffenceBook:
         if not sources or not self._link.up:
             return
         with contextlib.suppress(UnavailableError):
-            await self._link.run(_FORGET, [_key(source) for source in sources])
+            await self._link.run(FORGET, [_key(source) for source in sources])
             for source in sources:
                 self._to_forget.pop(source, None)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,8 @@ from watchword.core.clock import SECOND, Instant, SystemClock
 from watchword.core.entropy import SystemEntropy
 from watchword.core.secret import Secret
 from watchword.errors import BeginAgainError, RefusedError, UnavailableError
+from watchword.server.bans.policy import BanPolicy
+from watchword.server.bans.shared_book import COUNT, FORGET
 from watchword.server.redis.link import LinkTimes, RedisLink
 from watchword.server.redis.used_keys import RedisUsedKeys
 from watchword.server.redis.uses import RECORD_LIFE, Use, Uses
@@ -178,6 +181,20 @@ async def test_fault_C15_the_record_dies_before_any_mark_that_still_counts(redis
         assert left > LIFE + RECORD_LIFE
         redis_server.command("DEL", await record_of(redis_server))
         assert await claim(uses, key) is Use.FORGOTTEN
+
+
+async def test_the_user_that_the_operations_page_shows_may_do_all_of_it(redis_server):
+    page = (Path(__file__).parents[4] / "docs" / "operations.md").read_text()
+    rule = next(line for line in page.splitlines() if line.startswith("ACL SETUSER"))
+    redis_server.command(*rule.replace("PASSWORD", "right").split())
+    async with node(f"{redis_server.url}?username=watchword&password=right") as (link, uses):
+        key = await issue(uses)
+        assert [await claim(uses, key) for _ in range(2)] == [Use.FIRST, Use.USED]
+        policy = BanPolicy()
+        arguments: list[bytes | int] = [policy.window_ms, policy.failures, policy.names, b"anna.tag"]
+        assert await link.run(COUNT, ["watchword:offences:192.0.2.7"], arguments) == [1, 1]
+        assert await link.run(FORGET, ["watchword:offences:192.0.2.7"]) == [1]
+        await link.publish("bans", b"")
 
 
 async def test_a_nonce_is_good_once_and_only_where_memory_reaches_back(redis_server):
