@@ -372,6 +372,42 @@ async def test_fault_D12_spoofed_headers_ban_nobody_else(strict: World):
     assert not is_banned(strict, OTHER)
 
 
+async def test_fault_D6_D8_D9_the_door_counts_whom_the_trusted_proxy_names(tmp_path: Path):
+    proxy = "203.0.113.1"
+    async with open_world(tmp_path / "data", proxies=proxy, limits__read="1/60s") as world:
+        tries: list[tuple[str, dict[str, str], int]] = [
+            (proxy, {"x-forwarded-for": f"{OTHER}, {STRANGER}"}, 200),
+            (
+                proxy,
+                {"x-forwarded-for": f"127.0.0.1, {STRANGER}"},
+                429,
+            ),  # what the caller put before says nothing
+            (proxy, {"x-forwarded-for": STRANGER, "x-real-ip": OTHER, "forwarded": f"for={OTHER}"}, 429),
+            (proxy, {"x-forwarded-for": "198.51.100.77"}, 200),
+            ("192.0.2.99", {"x-forwarded-for": "127.0.0.1"}, 200),
+            ("192.0.2.99", {"x-forwarded-for": "198.51.100.78"}, 429),  # nobody's proxy: it is the caller
+            (STRANGER, {}, 429),
+        ]
+        for peer, headers, status in tries:
+            world.address = peer
+            answer = await world.call("GET", PAGE, headers={**PLAIN, **headers})
+            assert answer.status_code == status, (peer, headers)
+
+
+async def test_fault_D12_a_proxys_connection_stays_whoever_is_banned_behind_it(tmp_path: Path):
+    proxy = "203.0.113.1"
+    async with open_world(tmp_path / "data", proxies=proxy) as world:
+        ban(world)
+        world.address = proxy
+        banned = await world.call("GET", PAGE, headers={**PLAIN, "x-forwarded-for": STRANGER})
+        assert (banned.status_code, banned.headers.get("connection")) == (429, None)
+        other = await world.call("GET", PAGE, headers={**PLAIN, "x-forwarded-for": OTHER})
+        assert other.status_code == 200
+        world.address = STRANGER
+        direct = await world.call("GET", PAGE, headers=PLAIN)
+        assert (direct.status_code, direct.headers.get("connection")) == (429, "close")
+
+
 async def test_fault_D12_loopback_and_the_allow_list_are_never_banned_nor_limited(tmp_path: Path):
     async with open_world(
         tmp_path / "data", bans__policy="strict", bans__allow="192.0.2.0/24", limits__read="1/1h"

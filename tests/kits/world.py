@@ -37,6 +37,7 @@ from watchword.server.doorway import open_door
 from watchword.server.http.admission import Admission
 from watchword.server.http.app import build_app
 from watchword.server.http.hosts import HostPolicy
+from watchword.server.http.proxies import Proxies
 from watchword.server.logs import get_log
 from watchword.server.measures import DoorMeasures, LimitMeasures
 from watchword.server.redis.link import RedisLink
@@ -229,6 +230,7 @@ async def open_world(
             log=get_log("http"),
             ready=_ready,
             gate=gate,
+            proxies=Proxies.of(config.proxies.places, config.proxies.header),
             account_of=account_of,
             pages=services.pages,
         )
