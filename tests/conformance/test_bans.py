@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.kits.backups import end, put_back, take_of
 from tests.kits.bans import BY, open_node
+from tests.kits.stored import count
 from tests.kits.world import World, open_world
 
 from watchword.core.clock import DAY, HOUR, MINUTE, SECOND, Instant
@@ -95,16 +96,27 @@ async def test_many_writers_at_once_each_have_a_number_of_their_own(world: World
     assert len({cursor.change for cursor, _ban in changes}) == len(bans)
 
 
-async def test_what_ended_long_ago_is_dropped(world: World) -> None:
+async def test_rows_are_dropped_once_they_make_no_difference(world: World) -> None:
     node = await open_node(world)
     node.fail(ATTACKER, 20)
+    node.fail(NEIGHBOUR, 1)
+    await node.bans.add("192.0.2.7", by=BY)
     await node.step()
-    for days in (30, 33):
+
+    async def left() -> tuple[int, int]:
         unit = Unit(key=b"tidy")
-        node.clock.advance(days * DAY - DAY)
         node.bans.drop_old(unit)
         await world.core.database.commit(unit)
-        assert len(await stored(world)) == (1 if days == 30 else 0)
+        return len(await stored(world)), await count(world.core.database, "offences")
+
+    node.clock.advance(59 * MINUTE)
+    assert await left() == (2, 1)  # nothing in the first hour
+    node.clock.advance(MINUTE)
+    assert await left() == (2, 0)
+    node.clock.advance(DAY - HOUR + 10 * MINUTE - 2 * SECOND - 1)
+    assert await left() == (2, 0)
+    node.clock.advance(1)
+    assert await left() == (1, 0)
 
 
 async def test_a_ban_outlives_its_process_and_keeps_its_end(world: World) -> None:

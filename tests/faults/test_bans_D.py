@@ -11,6 +11,7 @@ from tests.kits.world import PASSWORD, World, open_world
 
 from watchword.core.clock import DAY, HOUR, MINUTE, SECOND
 from watchword.server.bans.book import MAX_SOURCES, MemoryOffenceBook
+from watchword.server.bans.making import IN_FLIGHT
 from watchword.server.bans.model import BanReason, OffenceKind
 from watchword.testing.counts import count
 
@@ -228,5 +229,17 @@ async def test_forgeries_while_banned_make_the_ban_longer_up_to_a_day(world: Wor
     for _ in range(12):
         node.fail(ATTACKER, kind=OffenceKind.FORGED)
         lengths.append(node.ends_in(ATTACKER) // 60)
-    assert lengths == [15, 30, 60, 120, 240, 480, 960, 1440, 1440, 1440, 1440, 1440]
+        node.clock.advance(IN_FLIGHT)
+    assert lengths[:8] == [15, 30, 60, 120, 240, 480, 960, 1440]
+    assert max(lengths[8:]) < 1440
     assert node.bans.made[BanReason.FORGED] == 8
+
+
+@pytest.mark.parametrize("policy", ["balanced", "strict"])
+async def test_requests_that_were_let_in_before_a_ban_make_no_longer_one(world: World, policy: str) -> None:
+    node = await open_node(world, bans__policy=policy)
+    node.fail(ATTACKER, 64)
+    node.clock.advance(IN_FLIGHT - 1)
+    node.fail(ATTACKER, 64, kind=OffenceKind.FORGED)
+    assert node.ends_in(ATTACKER) == 600 - 9
+    assert book_of(node).tally(ATTACKER) == (0, 0)

@@ -24,6 +24,7 @@ from watchword.server.bans.book import MemoryOffenceBook, OffenceBook
 from watchword.server.bans.calls import BanCalls
 from watchword.server.bans.keeping import BanKeeper
 from watchword.server.bans.keyed_book import KeyedBook
+from watchword.server.bans.making import Means
 from watchword.server.bans.policy import BanPolicy
 from watchword.server.bans.service import Bans
 from watchword.server.bans.shared_book import SharedOffenceBook
@@ -291,15 +292,17 @@ async def open_bans(core: Core, redis: RedisLink | None = None) -> Bans:
     book = MemoryOffenceBook(policy, steady, store=store, database=core.database, node=core.audit_node)
     data = core.keys.data
     bans = Bans(
-        policy=policy,
+        Means(
+            clock=core.clock,
+            steady=steady,
+            entropy=core.entropy,
+            form=AddressForm.of(core.config.privacy.addresses, data.get(DataKeyPurpose.AUDIT, 1)),
+        ),
+        policy,
         table=table,
         book=_book_of(core, SharedOffenceBook(book, redis, policy) if redis else book),
         keeper=BanKeeper(store, core.database, table, policy, steady, shared=shared),
-        clock=core.clock,
-        steady=steady,
-        entropy=core.entropy,
         tag_key=data.get(DataKeyPurpose.DECOY, 1),  # the one that never changes
-        form=AddressForm.of(core.config.privacy.addresses, data.get(DataKeyPurpose.AUDIT, 1)),
         shared=shared,
     )
     if redis is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
-from watchword.core.clock import SECOND, Instant, SteadyClock
+from watchword.core.clock import HOUR, SECOND, Instant, SteadyClock
 from watchword.server.audit.model import AuditEvent
 from watchword.server.bans.model import Ban, BanReason
 from watchword.server.bans.policy import BanPolicy
@@ -16,6 +16,8 @@ from watchword.server.db.unit import Database, Unit
 
 _FRESH: Final = 10 * SECOND
 """Who looked within this time hears of what happened just now."""
+
+_SETTLED: Final = HOUR
 
 
 class Made(NamedTuple):
@@ -57,6 +59,7 @@ class BanKeeper:
         self._writing = asyncio.Lock()
         self._cursor = Cursor()
         self._heard_at = Instant(0)
+        self._began_at = clock.now()
         self.wake: Final = asyncio.Event()
         """Set when there is something to write or to hear."""
         self.on_written: Callable[[], None] = _nobody
@@ -122,8 +125,11 @@ class BanKeeper:
         self._heard_at = now
 
     def drop_old(self, unit: Unit) -> None:
+        """Nothing in the first hour: a clock that was wrong at the start would have dropped what is live."""
         now = self._clock.now()
-        self._store.drop_old(unit, Instant(now - self._policy.remembered_ms))
+        if now - self._began_at < _SETTLED:
+            return
+        self._store.drop_old(unit, now)
         self._store.drop_old_offences(unit, Instant(now - self._policy.window_ms))
 
     def _take(self, kept: Ban, now: Instant, *, is_fresh: bool) -> None:

@@ -7,27 +7,23 @@ offend ──▶ book ──▶ ban in the table ──▶ (wake) rows and audit
 
 import asyncio
 import contextlib
-import hmac
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
-from watchword.core.clock import SECOND, Clock, Instant, SteadyClock
-from watchword.core.entropy import Entropy
+from watchword.core.clock import SECOND, Instant
 from watchword.core.ids import BanId
 from watchword.core.secret import Secret
-from watchword.crypto.kdf import Label, derive
 from watchword.errors import ForbiddenError, MalformedError, NotFoundError, WatchwordError
-from watchword.server.addresses import AddressForm, source_of
+from watchword.server.addresses import source_of
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.bans.book import OffenceBook
 from watchword.server.bans.keeping import BanKeeper, Made
-from watchword.server.bans.limited import EachOf
-from watchword.server.bans.model import FOR_EVER, MAX_NOTE, Ban, BanReason, Offence, OffenceKind
-from watchword.server.bans.networks import dangers, first_address, parse_network, place_of, prefix_of, text_of
-from watchword.server.bans.policy import BanPolicy, Tally
+from watchword.server.bans.making import BanMaker, Means, facts_of
+from watchword.server.bans.model import FOR_EVER, MAX_NOTE, Ban, BanReason, Offence
+from watchword.server.bans.networks import dangers, parse_network, place_of, prefix_of
+from watchword.server.bans.policy import BanPolicy
 from watchword.server.bans.table import BanTable, LiveBan
-from watchword.server.bans.watching import BanChange, Change, Watchers
-from watchword.server.bans.window import TAG_SIZE
+from watchword.server.bans.watching import BanChange, Change
 from watchword.server.db.unit import Unit
 from watchword.server.logs import get_log
 
@@ -43,40 +39,31 @@ Facts = Mapping[str, str | int]
 
 
 class Bans:
-    """`find` and `offend` never wait. `tag_key` tells names apart, and must stay the same for a window at least.
-
-    `shared`: other processes work on the same database.
-    """
+    """`find` and `offend` never wait. `shared`: other processes work on the same database."""
 
     def __init__(
         self,
-        *,
+        means: Means,
         policy: BanPolicy,
+        *,
         table: BanTable,
         book: OffenceBook,
         keeper: BanKeeper,
-        clock: Clock,
-        steady: SteadyClock,
-        entropy: Entropy,
         tag_key: Secret,
-        form: AddressForm,
         shared: bool,
     ) -> None:
-        self._policy = policy
+        self._clock = means.clock
+        self._steady = means.steady
         self._table = table
         self._book = book
         self._keeper = keeper
-        self._clock = clock
-        self._steady = steady
-        self._entropy = entropy
-        self._tag_key = derive(tag_key, Label.OFFENCE_NAME).reveal()
-        self._form = form
         self._shared = shared
-        self._limited = EachOf(policy.limited_each)
-        self._watchers = Watchers()
+        self._maker = BanMaker(means, policy, table=table, book=book, keeper=keeper, tag_key=tag_key)
         self.find: Final[Callable[[str], LiveBan | None]] = table.find
         """The ban that keeps an address (canonical) out, or None. A few microseconds."""
-        self.made: Final[dict[BanReason, int]] = dict.fromkeys(BanReason, 0)
+        self.offend: Final[Callable[[Offence], None]] = self._maker.offend
+        """Count an offence, and ban its source where that is due."""
+        self.made: Final[Mapping[BanReason, int]] = self._maker.made
         """Bans made here since the start."""
         keeper.on_heard = self._heard
 
@@ -96,90 +83,6 @@ class Bans:
     def wake(self) -> None:
         """Look at once what other nodes have written, and write what is to be written here."""
         self._keeper.wake.set()
-
-    # ── offences ──
-
-    def offend(self, offence: Offence) -> None:
-        """Count an offence, and ban its source where that is due. Never raises, never waits."""
-        source = source_of(offence.address)
-        if self._policy.off or not source or self._table.is_exempt(offence.address):
-            return
-        at_once = self._policy.judge_at_once(offence.kind)
-        if at_once is not None:
-            self._ban(source, at_once, offence.address)
-        elif offence.kind is not OffenceKind.LIMITED or self._limited.is_due(source):
-            tag = self._tag(offence.name)
-            self._book.count(source, tag, lambda tally: self._judge(offence, source, tally))
-
-    def _tag(self, name: str) -> bytes:
-        return hmac.digest(self._tag_key, name.encode(), "sha256")[:TAG_SIZE] if name else b""
-
-    def _judge(self, offence: Offence, source: str, tally: Tally) -> None:
-        reason = self._policy.judge(offence.kind, tally)
-        if reason is not None:
-            self._ban(source, reason, offence.address)
-
-    def _ban(self, network: str, reason: BanReason, address: str) -> None:
-        """Ban `network` for what was done from `address`, and what is around it where enough in there is banned."""
-        now = self._steady.now()
-        previous = self._table.last_of(network)
-        doublings = self._policy.doublings(previous, now)
-        length = self._policy.length_ms(reason, doublings)
-        if not self._policy.extends(previous, length, now):
-            return
-        is_same = previous is not None and previous.is_live(now)
-        ban = Ban(
-            id=previous.id if previous is not None and is_same else self._new_id(),
-            network=network,
-            reason=reason,
-            made_at=now,
-            ends_at=Instant(now + length),
-            doublings=doublings,
-        )
-        self._book.forget(network)
-        self._keeper.later(Made(ban, self._banned(ban, address)))
-        self._take(ban, Change.EXTENDED if is_same else Change.BANNED)
-        for around in self._table.neighbours(prefix_of(network)):
-            self._ban(text_of(around), BanReason.NEIGHBOURS, address)
-
-    def _take(self, ban: Ban, change: Change) -> None:
-        self._table.put(ban)
-        self.made[ban.reason] += 1
-        self._watchers.tell(BanChange(change, ban))
-        _log.info(
-            "bans.made",
-            ban=str(ban.id),
-            address=self._show(ban.network),
-            reason=ban.reason.value,
-            seconds=_seconds(ban),
-        )
-
-    def _banned(self, ban: Ban, address: str) -> AuditEvent:
-        return AuditEvent(
-            tag=AuditTag.ADDRESS_BANNED,
-            at=self._clock.now(),
-            facts={**_facts(ban), "reason": ban.reason.value, "doublings": ban.doublings},
-            personal={"address": self._form.show(address)},
-        )
-
-    def _show(self, network: str) -> str:
-        """A network as it may be kept: whole where addresses are, else by its first address."""
-        shown = self._form.show(first_address(network))
-        return network if shown == first_address(network) else shown
-
-    def _new_id(self) -> BanId:
-        return BanId.new(self._steady.now(), self._entropy)
-
-    def _heard(self, ban: Ban, *, was_live: bool) -> None:
-        """Another node has banned or lifted, and the table has it."""
-        if ban.was_lifted:
-            self._book.forget(ban.network)
-            if was_live:
-                self._watchers.tell(BanChange(Change.LIFTED, ban))
-        elif ban.is_live(self._steady.now()):
-            self._watchers.tell(BanChange(Change.EXTENDED if was_live else Change.BANNED, ban))
-
-    # ── what an operator does ──
 
     def page(self, *, after: BanId | None = None, limit: int = MAX_PAGE) -> list[Ban]:
         """Live bans in the order of their ids, which is that of their beginnings; the next ones behind `after`."""
@@ -213,7 +116,7 @@ class Bans:
             raise ForbiddenError(f"{'; '.join(found)}: say --yes if you mean it")
         now = self._steady.now()
         ban = Ban(
-            id=self._new_id(),
+            id=self._maker.new_id(),
             network=text,
             reason=BanReason.OPERATOR,
             made_at=now,
@@ -222,7 +125,7 @@ class Bans:
             note=note,
         )
         await self._keeper.keep([Made(ban, self._added(ban, by), replace=True)])
-        self._take(ban, Change.BANNED)
+        self._maker.take(ban, Change.BANNED)
         return ban
 
     async def lift(self, target: str, *, by: Facts, confirmed: bool = False) -> list[Ban]:
@@ -242,12 +145,12 @@ class Bans:
         for ban in lifted:
             self._table.remove(ban.network)
             self._book.forget(ban.network)
-            self._watchers.tell(BanChange(Change.LIFTED, ban))
+            self._maker.watchers.tell(BanChange(Change.LIFTED, ban))
         return lifted
 
     def watch(self) -> AsyncIterator[BanChange]:
         """What changes from now on, for ever."""
-        return self._watchers.watch()
+        return self._maker.watchers.watch()
 
     def _meant(self, target: str) -> list[Ban]:
         if target.startswith(f"{BanId.prefix}_"):
@@ -268,16 +171,14 @@ class Bans:
         return f"nobody at “{target}” is banned"
 
     def _added(self, ban: Ban, by: Facts) -> AuditEvent:
-        personal = {"address": self._show(ban.network), **({"note": ban.note} if ban.note else {})}
-        facts = {**_facts(ban), **by}
+        personal = {"address": self._maker.show(ban.network), **({"note": ban.note} if ban.note else {})}
+        facts = {**facts_of(ban), **by}
         return AuditEvent(tag=AuditTag.BAN_ADDED, at=self._clock.now(), facts=facts, personal=personal)
 
     def _lifted_event(self, ban: Ban, by: Facts) -> AuditEvent:
         facts = {"ban": str(ban.id), "prefix": prefix_of(ban.network).length, **by}
-        personal = {"address": self._show(ban.network)}
+        personal = {"address": self._maker.show(ban.network)}
         return AuditEvent(tag=AuditTag.BAN_LIFTED, at=self._clock.now(), facts=facts, personal=personal)
-
-    # ── keeping ──
 
     async def load(self) -> None:
         """Read what was kept, once, before anybody is let in. Raises `UnavailableError`, `DamagedError`."""
@@ -308,6 +209,15 @@ class Bans:
     def drop_old(self, unit: Unit) -> None:
         """Add to `unit` what forgets rows that make no difference any more."""
         self._keeper.drop_old(unit)
+
+    def _heard(self, ban: Ban, *, was_live: bool) -> None:
+        """Another node has banned or lifted, and the table has it."""
+        if ban.was_lifted:
+            self._book.forget(ban.network)
+            if was_live:
+                self._maker.watchers.tell(BanChange(Change.LIFTED, ban))
+        elif ban.is_live(self._steady.now()):
+            self._maker.watchers.tell(BanChange(Change.EXTENDED if was_live else Change.BANNED, ban))
 
     async def keep(self) -> None:
         """Write what is to be written, and take what other nodes have written. Raises `UnavailableError`."""
@@ -349,12 +259,3 @@ def _lifted(ban: Ban, now: Instant) -> Ban:
         doublings=0,
         note=ban.note,
     )
-
-
-def _facts(ban: Ban) -> dict[str, str | int]:
-    return {"ban": str(ban.id), "prefix": prefix_of(ban.network).length, "seconds": _seconds(ban)}
-
-
-def _seconds(ban: Ban) -> int:
-    """0: for ever."""
-    return 0 if ban.is_for_ever else ban.length_ms // SECOND

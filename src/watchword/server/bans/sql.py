@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from watchword.core.clock import Instant
+from watchword.core.clock import DAY, Instant
 from watchword.core.ids import BanId
 from watchword.errors import DamagedError
 from watchword.server.bans.model import Ban, BanReason
@@ -30,7 +30,7 @@ _CHANGES: Final = (
     f"select {_BAN} from bans where change > :change or (change = :change and network > :network)"  # noqa: S608  # constants only
     " order by change, network limit :limit"
 )
-_DROP_OLD: Final = "delete from bans where ends_at < :before"
+_DROP_OLD: Final = "delete from bans where ends_at < :now and ends_at + (doublings + 1) * :day <= :now"
 _LOAD_OFFENCES: Final = (
     "select source, times, names from offences where node = :node and newest_at > :since"
     " order by newest_at desc limit :limit"
@@ -80,8 +80,8 @@ class SQLBanStore:
         )
         return [_read(row) for row in rows]
 
-    def drop_old(self, unit: Unit, before: Instant) -> None:
-        unit.add(_DROP_OLD, {"before": before})
+    def drop_old(self, unit: Unit, now: Instant) -> None:
+        unit.add(_DROP_OLD, {"now": now, "day": DAY})
 
     async def load_offences(self, node: str, *, since: Instant, limit: int) -> list[KeptOffences]:
         rows = await self._database.fetch_all(_LOAD_OFFENCES, {"node": node, "since": since, "limit": limit})

@@ -57,8 +57,8 @@ class BanStore(Protocol):
         """At most PAGE, in their order. Changes are seen in the order of their numbers, none late."""
         ...
 
-    def drop_old(self, unit: Unit, before: Instant) -> None:
-        """Forget bans that ended before."""
+    def drop_old(self, unit: Unit, now: Instant) -> None:
+        """Forget bans that make no difference any more: a day after their end, and a day more for each doubling."""
         ...
 
 

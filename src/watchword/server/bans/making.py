@@ -1,0 +1,152 @@
+"""Bans of the policy as they are made: an offence is counted, judged, and its source banned where that is due."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from watchword.core.clock import SECOND, Clock, Instant, SteadyClock
+from watchword.core.entropy import Entropy
+from watchword.core.ids import BanId
+from watchword.core.secret import Secret
+from watchword.crypto.kdf import Label, derive
+from watchword.server.addresses import AddressForm, source_of
+from watchword.server.audit.model import AuditEvent, AuditTag
+from watchword.server.bans.book import OffenceBook
+from watchword.server.bans.keeping import BanKeeper, Made
+from watchword.server.bans.limited import EachOf
+from watchword.server.bans.model import Ban, BanReason, Offence, OffenceKind
+from watchword.server.bans.networks import first_address, prefix_of, text_of
+from watchword.server.bans.policy import BanPolicy, Tally
+from watchword.server.bans.table import BanTable
+from watchword.server.bans.watching import BanChange, Change, Watchers
+from watchword.server.bans.window import TAG_SIZE
+from watchword.server.logs import get_log
+
+IN_FLIGHT: Final = 10 * SECOND
+"""So long after a ban, what fails was let in before it: it makes no second, longer one."""
+
+_log: Final = get_log("bans")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What making a ban takes. `clock` is the wall clock, for the audit trail; `steady` that of bans."""
+
+    clock: Clock
+    steady: SteadyClock
+    entropy: Entropy
+    form: AddressForm
+
+
+class BanMaker:
+    """`tag_key` tells names apart, and must stay the same for a window at least."""
+
+    def __init__(
+        self,
+        means: Means,
+        policy: BanPolicy,
+        *,
+        table: BanTable,
+        book: OffenceBook,
+        keeper: BanKeeper,
+        tag_key: Secret,
+    ) -> None:
+        self._means = means
+        self._policy = policy
+        self._table = table
+        self._book = book
+        self._keeper = keeper
+        self._tag_key = derive(tag_key, Label.OFFENCE_NAME).reveal()
+        self._limited = EachOf(policy.limited_each)
+        self.watchers: Final = Watchers()
+        self.made: Final[dict[BanReason, int]] = dict.fromkeys(BanReason, 0)
+
+    def offend(self, offence: Offence) -> None:
+        """Count an offence, and ban its source where that is due. Never waits."""
+        source = source_of(offence.address)
+        if self._policy.off or not source or self._is_beyond(offence.address):
+            return
+        at_once = self._policy.judge_at_once(offence.kind)
+        if at_once is not None:
+            self._ban(source, at_once, offence.address)
+        elif offence.kind is not OffenceKind.LIMITED or self._limited.is_due(source):
+            tag = self._tag(offence.name)
+            self._book.count(source, tag, lambda tally: self._judge(offence, source, tally))
+
+    def _is_beyond(self, address: str) -> bool:
+        if self._table.is_exempt(address):
+            return True
+        found = self._table.find(address)
+        return found is not None and self._means.steady.now() - found.ban.made_at < IN_FLIGHT
+
+    def _tag(self, name: str) -> bytes:
+        return hmac.digest(self._tag_key, name.encode(), "sha256")[:TAG_SIZE] if name else b""
+
+    def _judge(self, offence: Offence, source: str, tally: Tally) -> None:
+        reason = self._policy.judge(offence.kind, tally)
+        if reason is not None:
+            self._ban(source, reason, offence.address)
+
+    def _ban(self, network: str, reason: BanReason, address: str) -> None:
+        """Ban `network` for what was done from `address`, and what is around it where enough in there is banned."""
+        now = self._means.steady.now()
+        previous = self._table.last_of(network)
+        doublings = self._policy.doublings(previous, now)
+        length = self._policy.length_ms(reason, doublings)
+        if not self._policy.extends(previous, length, now):
+            return
+        live = previous if previous is not None and previous.is_live(now) else None
+        ban = Ban(
+            id=live.id if live is not None else self.new_id(),
+            network=network,
+            reason=reason,
+            made_at=now,
+            ends_at=Instant(now + length),
+            doublings=doublings,
+        )
+        self._book.forget(network)
+        self._keeper.later(Made(ban, self._event(ban, address)))
+        self.take(ban, Change.BANNED if live is None else Change.EXTENDED)
+        for around in self._table.neighbours(prefix_of(network)):
+            self._ban(text_of(around), BanReason.NEIGHBOURS, address)
+
+    def take(self, ban: Ban, change: Change) -> None:
+        """Have `ban` hold from now on, and tell of it."""
+        self._table.put(ban)
+        self.made[ban.reason] += 1
+        self.watchers.tell(BanChange(change, ban))
+        _log.info(
+            "bans.made",
+            ban=str(ban.id),
+            address=self.show(ban.network),
+            reason=ban.reason.value,
+            seconds=seconds(ban),
+        )
+
+    def new_id(self) -> BanId:
+        return BanId.new(self._means.steady.now(), self._means.entropy)
+
+    def show(self, network: str) -> str:
+        """A network as it may be kept: whole where addresses are, else by its first address."""
+        first = first_address(network)
+        shown = self._means.form.show(first)
+        return network if shown == first else shown
+
+    def _event(self, ban: Ban, address: str) -> AuditEvent:
+        return AuditEvent(
+            tag=AuditTag.ADDRESS_BANNED,
+            at=self._means.clock.now(),
+            facts={**facts_of(ban), "reason": ban.reason.value, "doublings": ban.doublings},
+            personal={"address": self._means.form.show(address)},
+        )
+
+
+def facts_of(ban: Ban) -> Mapping[str, str | int]:
+    """What the audit trail says of a ban for ever: no address."""
+    return {"ban": str(ban.id), "prefix": prefix_of(ban.network).length, "seconds": seconds(ban)}
+
+
+def seconds(ban: Ban) -> int:
+    """0: for ever."""
+    return 0 if ban.is_for_ever else ban.length_ms // SECOND
