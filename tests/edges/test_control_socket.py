@@ -174,13 +174,15 @@ async def test_every_method_answers_with_its_result_or_a_named_error(tmp_path):
         "accounts.suspend": {"name": "ada"},
         "accounts.resume": {"name": "ada"},
         "accounts.delete": {"name": "ada"},
+        "bans.add": {"network": "198.51.100.7", "seconds": 60},
+        "bans.lift": {"target": "198.51.100.7"},
         "keys.rotate": {"use": "signing"},
         "audit.show": {"request": str(RequestId(bytes(16)))},
         "backup.begin": {"sealed": True, "root_key": False},
     }
     async with serving(tmp_path, running=Told()) as (world, path):
         await world.register("ada")
-        for method in METHODS:
+        for method in [each for each in METHODS if each != "bans.watch"]:  # which has no end
             found = await run_blocking(path, method, params.get(method, {}))
             assert isinstance(found, dict), method
 
