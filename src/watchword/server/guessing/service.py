@@ -126,11 +126,12 @@ class Guessing:
                     lane = await self.read(lane.key)
                 try:
                     await self._database.commit(self._failure(lane.key, lane.state, event))
-                except GuardError:  # counted on another node
+                except GuardError:  # another node has counted one
                     lane = await self.read(lane.key)
                 else:
-                    self._turns.note_change(lane.key)
                     return
+                finally:
+                    self._turns.note_change(lane.key)  # of a commit whose caller has left as well
         raise OverloadedError
 
     def _failure(self, key: LaneKey, state: LaneState, event: AuditEvent) -> Unit:
