@@ -87,8 +87,8 @@ def test_fault_M22_every_handler_that_fails_answers_generically(
     """A fault at the end of each handler of `services.routes`; an app is built of them as the server builds it."""
     reached: set[str] = set()
 
-    async def assembled(core: Any) -> Services:
-        services = await assemble(core)
+    async def assembled(core: Any, redis: Any = None) -> Services:
+        services = await assemble(core, redis)
         return dataclasses.replace(services, routes=[failing(route) for route in services.routes])
 
     def failing(route: Any) -> Any:
