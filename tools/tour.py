@@ -35,6 +35,8 @@ ANNA_NEW: Final = "seven purple lanterns at dusk"
 GUESS: Final = "the name of her dog"
 BORIS: Final = "a boat of nine quiet herons"
 WIDTH: Final = 100
+OK: Final = 200
+TOO_MANY: Final = 429
 
 
 class StopError(Exception):
@@ -114,6 +116,7 @@ def walk(folder: Path) -> None:
             invite_boris,
             govern,
             turn_keys,
+            keep_a_scanner_out,
             read_the_trail,
             watch,
             keep_a_copy,
@@ -295,6 +298,33 @@ def turn_keys(tour: Tour) -> None:
     tour.run("operator", "keys", "rotate", "sealing")
     tour.ask("anna", "login", password=ANNA_NEW)
     check(True, "Anna logs in as before")
+
+
+def keep_a_scanner_out(tour: Tour) -> None:
+    say(
+        "A program at 127.1.0.1 looks for other people's mistakes: twenty tries, and nobody answers it any more."
+    )
+    seen = [_ask_from("127.1.0.1", tour, path) for path in ("/.env", "/wp-login.php") * 10]
+    check(set(seen) == {404}, "it found nothing", seen)
+    check(_ask_from("127.1.0.1", tour, "/login") == TOO_MANY, "and is banned for ten minutes")
+    check(_ask_from("127.0.0.1", tour, "/login") == OK, "everybody else is served as before")
+    (ban,) = json.loads(tour.run("operator", "bans", "list", "--json").out)
+    check(ban["network"] == "127.1.0.1", "the operator sees it", ban)
+    tour.run("operator", "bans", "lift", "127.1.0.1")
+    check(_ask_from("127.1.0.1", tour, "/login") == OK, "and lets it in again")
+
+
+def _ask_from(source: str, tour: Tour, path: str) -> int:
+    """The status that somebody at `source` is answered with."""
+    context = ssl.create_default_context(cafile=str(tour.server.data / "ca.pem"))
+    host, port = tour.server.origin.removeprefix("https://").split(":")
+    connection = http.client.HTTPSConnection(
+        "127.0.0.1", int(port), context=context, timeout=20, source_address=(source, 0)
+    )
+    connection.request("GET", path, headers={"Host": f"{host}:{port}"})
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def read_the_trail(tour: Tour) -> None:

@@ -8,10 +8,12 @@ import pytest
 from tests.kits.bans import BY, open_node
 from tests.kits.world import World, open_world
 
-from watchword.errors import ForbiddenError, MalformedError, NotFoundError
+from watchword.errors import ForbiddenError, MalformedError, NotFoundError, UnavailableError
+from watchword.server.bans import service
 from watchword.server.bans.making import IN_FLIGHT
 from watchword.server.bans.model import OffenceKind
 from watchword.server.bans.watching import Change
+from watchword.server.db.unit import Unit
 
 pytestmark = pytest.mark.anyio
 ATTACKER, NEIGHBOUR = "198.51.100.7", "198.51.100.8"
@@ -107,3 +109,51 @@ async def test_a_watcher_sees_bans_come_and_go(world: World) -> None:
     seen = [await first, await anext(watching), await anext(watching)]
     assert [change for change, _ban in seen] == [Change.BANNED, Change.EXTENDED, Change.LIFTED]
     assert {ban.network for _change, ban in seen} == {ATTACKER}
+
+
+async def test_what_cannot_be_kept_waits_until_it_can(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = await open_node(world)
+    node.fail(ATTACKER, 20)
+    node.fail(NEIGHBOUR, 5)
+
+    async def away(_unit: Unit) -> None:
+        raise UnavailableError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.core.database, "commit", away)
+        with pytest.raises(UnavailableError):
+            await node.step()
+        await node.bans.flush()
+        with pytest.raises(UnavailableError):
+            await node.bans.add("192.0.2.7", by=BY)
+    assert node.ends_in(ATTACKER) > 0
+    assert node.ends_in("192.0.2.7") == 0
+    await node.step()
+    again = await open_node(world)
+    assert again.ends_in(ATTACKER) > 0
+    again.fail(NEIGHBOUR, 15)
+    assert again.ends_in(NEIGHBOUR) > 0
+
+
+async def test_a_running_server_keeps_bans_by_itself_and_goes_on_after_trouble(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "LOOK_EVERY_S", 0.001)
+    node = await open_node(world)
+    asked = asyncio.Event()
+    commit = world.core.database.commit
+
+    async def away(_unit: Unit) -> None:
+        asked.set()
+        raise UnavailableError("the disk is full")
+
+    monkeypatch.setattr(world.core.database, "commit", away)
+    running = asyncio.create_task(node.bans.run())
+    node.fail(ATTACKER, 20)
+    await asyncio.wait_for(asked.wait(), 60)
+    monkeypatch.setattr(world.core.database, "commit", commit)
+    kept = asyncio.Event()
+    node.bans.on_written(kept.set)
+    await asyncio.wait_for(kept.wait(), 60)
+    running.cancel()
+    assert (await open_node(world)).ends_in(ATTACKER) > 0

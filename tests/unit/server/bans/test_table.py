@@ -1,8 +1,11 @@
 """The table of bans: what is found, what is exempt, what ends, and how long a look takes."""
 
+import ipaddress
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from watchword.core.clock import DAY, MINUTE, SECOND, Instant, SteadyClock
 from watchword.core.ids import BanId
@@ -167,3 +170,38 @@ def test_a_look_among_many_bans_takes_a_few_microseconds() -> None:
     for address in addresses:
         stage.table.find(address)
     assert (time.process_time() - begun) / len(addresses) < 50e-6
+
+
+NETWORKS = [
+    *("0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.3", "10.1.2.4", "128.0.0.0/1"),
+    *("::/0", "2001:db8::/32", "2001:db8:1::/48", "2001:db8:1::/56", "2001:db8:1:2::/64", "2001:db8:1:2::3"),
+]
+ADDRESSES = [
+    "10.1.2.3",
+    "10.1.2.4",
+    "10.1.3.3",
+    "192.0.2.1",
+    "2001:db8:1:2::3",
+    "2001:db8:1:2::4",
+    "2001:db8:2::1",
+    "::1",
+]
+
+
+@given(
+    banned=st.lists(st.sampled_from(NETWORKS), unique=True, max_size=8),
+    exempt=st.lists(st.sampled_from(NETWORKS), max_size=2),
+    asked=st.sampled_from(ADDRESSES),
+)
+def test_a_table_finds_what_looking_at_each_ban_finds(
+    banned: list[str], exempt: list[str], asked: str
+) -> None:
+    stage = Stage(*exempt)
+    for number, network in enumerate(banned):
+        stage.ban(network, (number + 1) * MINUTE)
+
+    def holds(network: str) -> bool:
+        return ipaddress.ip_address(asked) in ipaddress.ip_network(network)
+
+    covering = [network for network in banned if holds(network)]
+    assert stage.found(asked) == ("" if any(map(holds, exempt)) or not covering else covering[-1])
