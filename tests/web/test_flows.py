@@ -76,12 +76,13 @@ def test_a_known_browser_proves_itself_in_a_header_of_each_request(told):
     """With the key that the server gave it; what the server makes of that is in tests/pairs/test_device_header.py."""
     proofs, issuer = told["proofs"], told["origin"]
     sent = {path: header for path, header in proofs["sent"] if header is not None}
-    assert list(sent) == ["/api/login/begin", "/api/login"]
+    methods = {"/.well-known/watchword-keys": "GET", "/api/login/begin": "POST", "/api/login": "POST"}
+    assert list(sent) == list(methods)
     headers = {path: DeviceHeader.parse(text) for path, text in sent.items()}
     for path, header in headers.items():
         assert (str(header.device), header.seed_version) == (proofs["device"], proofs["seedVersion"])
-        header.verify(Secret(bytes.fromhex(proofs["clientKey"])), "POST", path.encode(), issuer)
-    assert len({header.nonce for header in headers.values()}) == 2
+        header.verify(Secret(bytes.fromhex(proofs["clientKey"])), methods[path], path.encode(), issuer)
+    assert len({header.nonce for header in headers.values()}) == 3
 
 
 def test_progress_only_ever_grows_and_ends_whole(told):

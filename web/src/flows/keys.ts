@@ -5,6 +5,7 @@ import { ProtocolError } from "../errors";
 import { type VerifiedKeys, verifyKeyDocument } from "../protocol/key_document";
 import type { Trust } from "../store/records";
 import type { Context } from "./context";
+import type { MakeHeader } from "./exchange";
 import { Failure, isFailure } from "./failure";
 import { patiently } from "./patience";
 import { get } from "./server";
@@ -14,28 +15,37 @@ const PATH = "/.well-known/watchword-keys";
 /** What to seal to. */
 export type Recipient = VerifiedKeys["sealing"];
 
-/** Run a sealed exchange to the server's current key; once more if the server no longer has that key. */
-export async function toServer<T>(context: Context, attempt: (to: Recipient) => Promise<T>): Promise<T> {
+/**
+ * Run a sealed exchange to the server's current key; once more if the server no longer has that key. The device whose
+ * `header` it is gets the keys where its address is banned, too.
+ */
+export async function toServer<T>(
+  context: Context,
+  attempt: (to: Recipient) => Promise<T>,
+  header?: MakeHeader,
+): Promise<T> {
   try {
-    return await attempt(await currentKey(context));
+    return await attempt(await currentKey(context, header));
   } catch (error) {
     if (!isFailure(error, "key_unknown")) throw error;
-    return attempt(await fetched(context, true));
+    return attempt(await fetched(context, true, header));
   }
 }
 
 /** The key to seal to. A document that the browser has kept may be older than one that another tab has seen since. */
-export async function currentKey(context: Context): Promise<Recipient> {
+export async function currentKey(context: Context, header?: MakeHeader): Promise<Recipient> {
   try {
-    return await fetched(context, false);
+    return await fetched(context, false, header);
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
-    return fetched(context, true);
+    return fetched(context, true, header);
   }
 }
 
-async function fetched(context: Context, fresh: boolean): Promise<Recipient> {
-  const document = await patiently(() => get(context.server, PATH, fresh));
+async function fetched(context: Context, fresh: boolean, header: MakeHeader | undefined): Promise<Recipient> {
+  const document = await patiently(async () =>
+    get(context.server, PATH, fresh, { deviceHeader: await header?.("GET", PATH) }),
+  );
   return (await accept(context, document)).sealing;
 }
 

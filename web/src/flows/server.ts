@@ -37,8 +37,9 @@ export async function post(server: Server, path: string, body: JsonObject, proof
 }
 
 /** `GET` of a text; `fresh` passes over what the browser has kept. */
-export async function get(server: Server, path: string, fresh: boolean): Promise<string> {
-  const answer = await ask(server, path, { cache: fresh ? "no-cache" : "default" });
+export async function get(server: Server, path: string, fresh: boolean, proofs: Proofs = {}): Promise<string> {
+  const headers = proofs.deviceHeader === undefined ? {} : { [DEVICE_HEADER]: proofs.deviceHeader };
+  const answer = await ask(server, path, { headers, cache: fresh ? "no-cache" : "default" });
   const data = await readBody(answer, MAX_ANSWER);
   try {
     return fromUtf8(data);

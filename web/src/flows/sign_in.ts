@@ -16,7 +16,7 @@ import type { Context } from "./context";
 import { keepDoubt, keepGrant, keepNew, newDevice, proverOf, publicKeys } from "./device";
 import { type Prover, begin, beginningAgain, exchange } from "./exchange";
 import { Failure, isFailure } from "./failure";
-import { accept, toServer } from "./keys";
+import { type Recipient, accept, toServer } from "./keys";
 import { patiently } from "./patience";
 import type { Stretcher } from "./stretching";
 
@@ -95,7 +95,7 @@ export function logIn(context: Context, person: Person, prover?: Prover): Promis
   const { server, way } = context;
   const { identifier, password } = person;
   way.enter("keys");
-  return toServer(context, (to) =>
+  const attempt = (to: Recipient): Promise<LoggedIn> =>
     beginningAgain(async () => {
       way.enter("begin");
       const begun = await begin(server, to, "login", identifier, prover?.header);
@@ -116,8 +116,8 @@ export function logIn(context: Context, person: Person, prover?: Prover): Promis
         header: prover?.header,
       });
       return { answer, halves };
-    }),
-  );
+    });
+  return toServer(context, attempt, prover?.header);
 }
 
 export interface Enrolment {
