@@ -58,6 +58,7 @@ class Bans:
         self._book = book
         self._keeper = keeper
         self._shared = shared
+        self._counted_at = Instant(0)
         self._maker = BanMaker(means, policy, table=table, book=book, keeper=keeper, tag_key=tag_key)
         self.find: Final[Callable[[str], LiveBan | None]] = table.find
         """The ban that keeps an address (canonical) out, or None. A few microseconds."""
@@ -223,7 +224,10 @@ class Bans:
         """Write what is to be written, and take what other nodes have written. Raises `UnavailableError`."""
         self._table.expire()
         await self._keeper.flush()
-        await self._book.flush()
+        now = self._steady.now()
+        if now - self._counted_at >= LOOK_EVERY_S * SECOND:  # not with each ban of a storm
+            await self._book.flush()
+            self._counted_at = now
         if self._shared:
             await self._keeper.hear()
 
