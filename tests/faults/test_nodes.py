@@ -7,18 +7,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from tests.kits.commands import Shell
 from tests.kits.nodes import Nodes, caller, is_linked, is_ready, link_said, patiently, two_nodes, until
 from tests.kits.over_tls import header, register
 from tests.kits.process import RunningServer
 from tests.kits.real_server import Caller
 from tests.kits.sealed import fresh, seal_with_header
 
+from watchword.cli.main import run
 from watchword.core.encoding import decode_json, encode_json
 from watchword.protocol.envelope import Purpose
 from watchword.testing.counts import count
@@ -143,17 +143,31 @@ def test_fault_M13_one_node_that_is_killed_leaves_the_other_at_work(nodes):
         assert log_in(one, other, "dora", secret) == OK
 
 
-def says_what_it_lacks(nodes: Nodes, home: Path) -> None:
-    needing, alone = (Shell.at(node, home).run("health") for node in nodes.both)
-    assert (needing.code, needing.out) == (1, "not ready: Redis does not answer\n")
-    assert (alone.code, alone.out.splitlines()[0]) == (0, "ready")
-    assert alone.out.splitlines()[1].startswith("note: Redis does not answer")
-    metrics = Shell.at(nodes.other, home).run("metrics").out
-    assert "\nwatchword_redis_up 0.0\n" in metrics
-    assert "\nwatchword_limits_local 1.0\n" in metrics
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The operator's commands, run in this process."""
+
+    capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch
+
+    def run(self, node: RunningServer, command: str) -> tuple[int, list[str]]:
+        """Exit code and lines of a command for `node`."""
+        self.monkeypatch.setenv("WATCHWORD_DATA", str(node.data))
+        self.capsys.readouterr()
+        code = int(run([command]))
+        return code, self.capsys.readouterr().out.splitlines()
 
 
-def test_redis_is_killed_and_comes_back(nodes, tmp_path):
+def says_what_it_lacks(nodes: Nodes, desk: Desk) -> None:
+    assert desk.run(nodes.one, "health") == (1, ["not ready: Redis does not answer"])
+    code, lines = desk.run(nodes.other, "health")
+    assert (code, lines[0], len(lines)) == (0, "ready", 2)
+    assert lines[1].startswith("note: Redis does not answer")
+    _, metrics = desk.run(nodes.other, "metrics")
+    assert {"watchword_redis_up 0.0", "watchword_limits_local 1.0"} <= set(metrics)
+
+
+def test_redis_is_killed_and_comes_back(nodes, capsys, monkeypatch):
     with nodes.callers() as (one, other):
         secret = member(one, "emil")
         used, unused = (fresh_key(one, "emil") for _ in range(2))
@@ -171,7 +185,7 @@ def test_redis_is_killed_and_comes_back(nodes, tmp_path):
         envelope = with_key(other, "emil", secret, own)
         assert other.post("/api/login", envelope)[0] == OK
         assert other.post("/api/login", envelope)[0] == REFUSED
-        says_what_it_lacks(nodes, tmp_path)
+        says_what_it_lacks(nodes, Desk(capsys, monkeypatch))
         nodes.redis.start()
         until(lambda: all(is_linked(node) for node in nodes.both), "Redis is back at both")
         until(lambda: is_ready(nodes.one), "a node that has Redis again is ready")
