@@ -9,7 +9,9 @@ BANNED = "192.0.2.7"
 
 
 def of_banned() -> Trickle:
-    return Trickle(lambda address: address == BANNED or address.startswith("2001:db8:1:2:"))
+    return Trickle(
+        lambda address: address == BANNED or address.startswith(("2001:db8:1:2:", "2001:db8:1:3:"))
+    )
 
 
 def admitted(door: Trickle, count: int, now: float, address: str = BANNED) -> int:
@@ -25,11 +27,12 @@ def test_a_banned_source_has_few_connections_and_two_more_each_second():
     assert admitted(door, 100, 1000.0) == AT_ONCE
 
 
-def test_all_of_one_64_share_and_others_are_not_counted():
+def test_all_that_are_banned_in_one_48_share_and_others_are_not_counted():
     door = of_banned()
-    assert admitted(door, 6, 1.0, "2001:db8:1:2::1") + admitted(door, 6, 1.0, "2001:db8:1:2::2") == AT_ONCE
+    assert admitted(door, 6, 1.0, "2001:db8:1:2::1") + admitted(door, 6, 1.0, "2001:db8:1:3::2") == AT_ONCE
+    assert admitted(door, 1000, 1.0, "2001:db8:1:4::1") == 1000
     assert admitted(door, 1000, 1.0, "192.0.2.8") == 1000
-    assert not door._full_at.keys() - {"2001:db8:1:2::/64"}
+    assert door._full_at.keys() == {"2001:db8:1::/48"}
 
 
 def test_the_table_is_bounded_and_forgets_what_says_nothing(monkeypatch: pytest.MonkeyPatch):
