@@ -5,6 +5,7 @@ is looked at in `tests/faults/test_pages_slow_A.py`, and under soak they are wha
 """
 
 import asyncio
+import itertools
 import json
 import subprocess
 import time
@@ -16,7 +17,7 @@ from typing import Final
 
 import pytest
 from tests.kits import hasty_server
-from tests.kits.attacker import Foothold, Owner, metric, register
+from tests.kits.attacker import Foothold, Owner, addresses, metric, register
 from tests.kits.process import RunningServer
 
 from watchword.server.pages import assets
@@ -29,6 +30,8 @@ TICK_S: Final = 1.0
 """How rarely the server looks whether a bound has passed."""
 PATIENCE_S: Final = 90.0
 LOGIN_S: Final = 2.0
+HOMES: Final = 40
+"""Addresses that the owner comes from."""
 KERNEL_BYTES: Final = 192 * 1024
 """Of an answer that is not read, for each connection: what it may hold unsent, and what is on its way."""
 ACCEPTED: Final = "watchword_connections_accepted_total"
@@ -99,28 +102,30 @@ class Seen:
 
 
 async def watch(server: RunningServer, owner: Owner, ways: Sequence[str], connections: int) -> Seen:
-    """Log in and look, until all of them have come and the server has parted from the last."""
-    seen, foothold = Seen(), Foothold(server, "127.2.0.1")
-    await owner.log_in(foothold)
+    """Log in and look, until all of them have come and the server has parted from the last.
+
+    Each login comes on a new connection, and from one address after the other: none comes more often than it may.
+    """
+    seen, homes = Seen(), itertools.cycle(addresses(HOMES, network=2))
     base, before = sockets(server), metric(server, ACCEPTED)
     with ExitStack() as stack:
         for way in ways:
             stack.enter_context(slow_callers(server, way, connections))
         ends, most_at = time.monotonic() + PATIENCE_S, 0.0
         came, there = before, base
-        while came - before < connections * len(ways) or there > base + len(ways):
+        while came - before - len(seen.logins) < connections * len(ways) or there > base + len(ways):
             assert time.monotonic() < ends, f"{came - before} came, {there} of {seen.most} are still there"
-            began = time.monotonic()
-            await owner.log_in(foothold)
+            home, began = Foothold(server, next(homes)), time.monotonic()
+            await owner.log_in(home)
             seen.logins.append(time.monotonic() - began)
-            assert (await foothold.send("GET", "/health/live")).status == 200
+            assert (await home.send("GET", "/health/live")).status == 200
+            await home.close()
             await asyncio.sleep(0.05)
             came, there = metric(server, ACCEPTED), sockets(server)
             if there > seen.most:
                 seen.most, most_at = there, time.monotonic()
             seen.unread = max(seen.unread, unread_bytes(server))
         seen.held_for = time.monotonic() - most_at
-    await foothold.close()
     return seen
 
 
