@@ -5,7 +5,8 @@ flushed, evicts keys, or has its clock set forward, at which it drops what has a
 makes a used key good again, one record stands for the memory as a whole, and is lost with the marks:
 
     lost with                  because
-    restart, older snapshot    its name holds the link's boot id, which belongs to one run of Redis
+    restart, older snapshot    it holds the run id of Redis, and its name the link's boot id, which belongs to that run
+    standby behind a proxy     as above: not even the connection has to end
     flush                      it is a key like any other
     eviction                   it holds how many keys were evicted before
     clock set forward          a mark outlives its key by more than the record's whole life
@@ -37,14 +38,15 @@ _FRESH: Final = 30 * SECOND
 """How long what was seen last may be gone by."""
 _LOOK_EVERY_S: Final = 10.0
 _SCRIPT: Final = Script(f"""\
-local time, evicted = redis.call('TIME'), string.match(redis.call('INFO', 'stats'), 'evicted_keys:(%d+)') or '0'
+local time, info = redis.call('TIME'), redis.call('INFO', 'server', 'stats')
+local state = (string.match(info, 'run_id:(%x+)') or '') .. ' ' .. (string.match(info, 'evicted_keys:(%d+)') or '')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local record = redis.call('HMGET', KEYS[1], 'id', 'since', 'latest', 'evicted')
+local record = redis.call('HMGET', KEYS[1], 'id', 'since', 'latest', 'state')
 local id, since, latest = record[1], tonumber(record[2]), tonumber(record[3])
-if not id or record[4] ~= evicted or now < latest - {_BACK} then
+if not id or record[4] ~= state or now < latest - {_BACK} then
   redis.call('DEL', KEYS[1])
   id, since, latest = ARGV[1], now, 0
-  redis.call('HSET', KEYS[1], 'id', id, 'since', now, 'evicted', evicted)
+  redis.call('HSET', KEYS[1], 'id', id, 'since', now, 'state', state)
 end
 redis.call('HSET', KEYS[1], 'latest', math.max(now, latest))
 redis.call('PEXPIRE', KEYS[1], {RECORD_LIFE})

@@ -169,6 +169,16 @@ async def test_fault_C15_a_clock_of_redis_that_is_set_back_revives_nothing(redis
         assert await claim(uses, key) is Use.FORGOTTEN
 
 
+async def test_fault_M19_another_run_of_redis_behind_the_same_connection_is_another_memory(redis_server):
+    """As a proxy may do it, which puts a standby with a copy in its place. Seen from the record."""
+    async with node(redis_server.url) as (_, uses):
+        key = await issue(uses)
+        state = f"{'0' * 40} 0"
+        assert redis_server.command("HSET", await record_of(redis_server), "state", state) == b":0\r\n"
+        assert await claim(uses, key) is Use.FORGOTTEN
+        assert await claim(uses, await issue(uses)) is Use.FIRST
+
+
 async def test_fault_C15_the_record_dies_before_any_mark_that_still_counts(redis_server):
     """So a clock of Redis that is set forward, at which it drops marks, ends the memory with them."""
     async with node(redis_server.url) as (_, uses):
