@@ -6,6 +6,7 @@ half a minute. What was let in is set beside what the rule lets in: the burst, a
 
 import asyncio
 import re
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from tests.kits.attacker import Foothold
-from tests.kits.nodes import two_nodes
+from tests.kits.nodes import Nodes, link_said, two_nodes
 from tests.kits.process import RunningServer
 
 from bench import Row
@@ -30,6 +31,7 @@ LINES: Final = 8
 """Connections of each caller to each server."""
 OFF_BY: Final = 0.01
 MOST_ROUND_TRIPS: Final = 1.0
+MOST_TRIES: Final = 4
 PATH: Final = "/.well-known/jwks.json"
 SETTINGS: Final = {"limits.read": f"{BURST}/{WINDOW_S}s", "bans.policy": "off", "log.requests": "none"}
 """Nobody is banned for trying: what is measured is the limit."""
@@ -62,12 +64,26 @@ def _of_nodes(place: Path) -> list[Row]:
     postgres.start()
     try:
         with two_nodes(place, database=postgres.new(), redis=redis, settings=SETTINGS) as nodes:
-            before = _scripts(redis)
-            rows, requests = asyncio.run(_exactness(nodes.both, "two nodes on one Redis"))
-            return [*rows, _round_trips((_scripts(redis) - before) / requests)]
+            return _undisturbed(nodes)
     finally:
         redis.remove()
         postgres.remove()
+
+
+def _undisturbed(nodes: Nodes) -> list[Row]:
+    """Where Redis took too long, as on a machine that is busy with other things, each node did what it is told to do
+    then: what was let in says nothing, and is measured again."""
+    for _ in range(MOST_TRIES):
+        said, before = _said(nodes), _scripts(nodes.redis)
+        rows, requests = asyncio.run(_exactness(nodes.both, "two nodes on one Redis"))
+        if _said(nodes) == said:
+            return [*rows, _round_trips((_scripts(nodes.redis) - before) / requests)]
+        print("Redis took too long: once more", file=sys.stderr)
+    raise RuntimeError("Redis took too long each time: this machine is busy with other things")
+
+
+def _said(nodes: Nodes) -> list[list[str]]:
+    return [link_said(server) for server in nodes.both]
 
 
 def _scripts(redis: RedisServer) -> int:
