@@ -47,6 +47,7 @@ from watchword.server.http.endpoint import Identify, Route
 from watchword.server.http.page_edge import PageEdge
 from watchword.server.http.proxies import UNIX
 from watchword.server.keys.http import routes as key_routes
+from watchword.server.limits.memory import MemoryLimiter
 from watchword.server.measures import GuessMeasures
 from watchword.server.one_time import OneTimeSecrets
 from watchword.server.operator.service import OperatorService
@@ -195,6 +196,7 @@ class _Parts:
             client_keys=self.client_keys,
             generation=lambda: data.current(DataKeyPurpose.GENERATION).version,
             used=_used_headers(self.uses),
+            limiter=MemoryLimiter(core.clock),
         )
         self.activity = ActivityService(store=SQLActivityStore(core.database))
 

@@ -1,6 +1,6 @@
 """What may be used once, and was: short keys, nonces. Whoever remembers it in Redis has the same interface."""
 
-from collections import deque
+import heapq
 from typing import Final, Protocol
 
 from watchword.core.clock import Instant
@@ -21,20 +21,27 @@ class UsedKeys(Protocol):
 
 
 class MemoryUsedKeys:
-    """`UsedKeys` of this process. Bounded; forgets a key only once it has expired."""
+    """`UsedKeys` of this process. Bounded; forgets a key only once it has expired.
+
+    What ends no later than one that was forgotten counts as used: a clock that is set back would make both good again.
+    """
 
     def __init__(self, limit: int = MAX_REMEMBERED) -> None:
         self._limit: Final = limit
         self._seen: set[bytes] = set()
-        self._order: deque[tuple[Instant, bytes]] = deque()
+        self._ends: list[tuple[Instant, bytes]] = []
+        """A heap: those that end first come first, in whatever order they were used."""
+        self._forgotten = Instant(0)
+        """The latest end of a key that was forgotten."""
 
     async def claim(self, key: bytes, *, expires_at: Instant, now: Instant) -> bool:
-        while self._order and self._order[0][0] <= now:
-            self._seen.discard(self._order.popleft()[1])
-        if key in self._seen:
+        while self._ends and self._ends[0][0] <= now:
+            self._forgotten, old = heapq.heappop(self._ends)
+            self._seen.discard(old)
+        if key in self._seen or expires_at <= self._forgotten:
             return False
         if len(self._seen) >= self._limit:
             raise OverloadedError
         self._seen.add(key)
-        self._order.append((expires_at, key))
+        heapq.heappush(self._ends, (expires_at, key))
         return True
