@@ -2,7 +2,8 @@
 
 The table is by the reason that callers are not told. What happens to the innocent is no offence: keys that have
 expired, sessions that were ended, a clock that is wrong, an answer that was lost and asked for again. Nor is an account
-whose lane is held: whoever guesses at a name would else have its owner banned.
+whose lane is held: whoever guesses at a name would else have its owner banned. Nor what another site's page has a
+browser ask for: twenty images would else have all visitors of that page banned here.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from watchword.errors import ErrorCode, TooManyError, WatchwordError
 from watchword.server.bans.model import OffenceKind
 from watchword.server.door.scanners import is_scanner_path
 from watchword.server.http.endpoint import Request, Route
+from watchword.server.http.headers import Headers
 from watchword.server.limits.model import LIMIT_CLASSES
 from watchword.server.measures.outcomes import bounded_reason
 
@@ -104,11 +106,19 @@ OFFENCES: Final[Mapping[str, OffenceKind | None]] = {
 }
 """By reason, or by the family of reasons that it belongs to. What is not listed is no offence."""
 GUESSED_AT: Final = frozenset({"sign_in", "register"})
+_MADE_BY_PAGES: Final = frozenset({OffenceKind.SCANNER, OffenceKind.LIMITED})
+"""Offences that a page needs nothing for but addresses of ours, in its images."""
+_OTHER_SITES: Final = frozenset({b"cross-site", b"same-site"})
 _UNREADABLE: Final = frozenset({ErrorCode.MALFORMED, ErrorCode.UNSUPPORTED_MEDIA})
 
 
 def offence_of(request: Request, route: Route | None, error: WatchwordError) -> OffenceKind | None:
     """What `request`, which ended with `error`, counts as; None where it is no offence."""
+    kind = _kind_of(request, route, error)
+    return None if kind in _MADE_BY_PAGES and _is_of_another_site(request.headers) else kind
+
+
+def _kind_of(request: Request, route: Route | None, error: WatchwordError) -> OffenceKind | None:
     if not isinstance(error, TooManyError):
         if route is None:
             if is_scanner_path(request.raw_path):
@@ -116,6 +126,14 @@ def offence_of(request: Request, route: Route | None, error: WatchwordError) -> 
         elif error.code in _UNREADABLE and route.limit in GUESSED_AT:
             return _CREDENTIAL  # such as a password that nobody has sealed
     return offence_by(getattr(error, "reason", ""))
+
+
+def _is_of_another_site(headers: Headers) -> bool:
+    """Whether a browser says so. Who says it falsely is limited all the same, and gains no guess by it."""
+    origin = headers.raw(b"origin")
+    if origin is not None and origin != b"https://" + (headers.raw(b"host") or b""):
+        return True
+    return headers.raw(b"sec-fetch-site") in _OTHER_SITES
 
 
 def offence_by(reason: str) -> OffenceKind | None:

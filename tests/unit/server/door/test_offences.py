@@ -1,5 +1,7 @@
 """What an error says of whoever caused it."""
 
+import dataclasses
+
 import pytest
 
 from watchword.core.clock import Instant
@@ -48,6 +50,13 @@ def request_for(path: str) -> Request:
 
 def of(error: WatchwordError, route: Route | None = LOGIN, path: str = "/api/login") -> OffenceKind | None:
     return offence_of(request_for(path), route, error)
+
+
+def of_a_browser(error: WatchwordError, path: str, **said: str) -> OffenceKind | None:
+    headers = [(b"host", b"id.example")]
+    headers += [(name.replace("_", "-").encode(), value.encode()) for name, value in said.items()]
+    request = dataclasses.replace(request_for(path), headers=Headers(headers))
+    return offence_of(request, None, error)
 
 
 def test_every_reason_that_the_audit_trail_knows_is_judged():
@@ -106,3 +115,34 @@ def test_a_scanners_path_counts_wherever_nothing_is_and_however_that_is_told():
 def test_an_unreadable_body_is_an_offence_where_credentials_are_taken_alone():
     assert of(MalformedError("x"), READ, "/") is None
     assert of(MalformedError("x"), None, "/nothing") is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": "same-site"},
+        {"origin": "https://elsewhere.example"},
+        {"origin": "null"},
+        {"origin": "http://id.example"},
+    ],
+)
+def test_fault_D12_what_a_page_of_another_site_has_asked_bans_nobody(said: dict[str, str]):
+    assert of_a_browser(NotFoundError(), "/wp-login.php", **said) is None
+    assert of_a_browser(TooManyError(1, reason="rate_read"), "/", **said) is None
+    assert of_a_browser(RefusedError("wrong_secret"), "/", **said) is OffenceKind.CREDENTIAL
+    assert of_a_browser(UnauthenticatedError("cookie_forged"), "/", **said) is OffenceKind.FORGED
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"sec_fetch_site": "none"},
+        {"sec_fetch_site": "same-origin"},
+        {"origin": "https://id.example"},
+    ],
+)
+def test_what_a_browser_asks_for_by_itself_counts(said: dict[str, str]):
+    assert of_a_browser(NotFoundError(), "/wp-login.php", **said) is OffenceKind.SCANNER
+    assert of_a_browser(TooManyError(1, reason="rate_read"), "/", **said) is OffenceKind.LIMITED
