@@ -82,11 +82,6 @@ class RedisLimiter:
         self._under_way: Final[set[asyncio.Task[None]]] = set()
         link.on_change.append(self._changed)
 
-    @property
-    def local(self) -> bool:
-        """Whether Redis is away, and this node counts for itself or refuses."""
-        return not self._link.up
-
     async def reserve(self, demand: Demand) -> Lease | Exceeded:
         if not demand.buckets and demand.slots is None:
             return Lease()

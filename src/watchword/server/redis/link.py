@@ -1,10 +1,10 @@
-"""The link of this node to Redis: whether it is up, which memory it reaches, and what time it is there.
+"""The link of this node to Redis: whether it is up, and which memory it reaches.
 
     down ── connected and greeted ──> up ── closed, silent, or forgetful ──> down
 
 While it is down every question fails at once, and the keeper tries again. It greets before anybody else may ask, and
-once a second after that. Greeting tells Redis' time, and the boot id: a random value that lies in Redis under its
-`run_id`. Another run, or a memory that was flushed, has another one.
+once a second after that. Greeting tells the boot id: a random value that lies in Redis under its `run_id`. Another run,
+or a memory that was flushed, has another one. Until the next greeting a flush is not noticed here.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from watchword.server.logs import get_log
 from watchword.server.redis.line import Argument, Line, make_connection
 from watchword.server.redis.listener import Listener, Receiver
 from watchword.server.redis.reasons import reason_of
-from watchword.server.redis.script import OTHER_BOOT, Script
+from watchword.server.redis.script import Script
 
 PREFIX: Final = "watchword:"
 """Of every key and channel, so that a rule for access can name them."""
@@ -31,11 +31,10 @@ _BOOT_DAYS: Final = 30
 _GREETING: Final = Script(f"""\
 redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', {_BOOT_DAYS * 86_400})
 if redis.call('TTL', KEYS[1]) < {_BOOT_DAYS * 43_200} then redis.call('EXPIRE', KEYS[1], {_BOOT_DAYS * 86_400}) end
-local now = redis.call('TIME')
-return {{redis.call('GET', KEYS[1]), tonumber(now[1]), tonumber(now[2])}}
+return {{redis.call('GET', KEYS[1])}}
 """)
 _USELESS: Final = frozenset(
-    {OTHER_BOOT, "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY"}
+    {"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY"}
 )
 """Errors of a Redis that cannot do its work now. A greeting writes, so there is no coming back before it can."""
 _NO_SCRIPT: Final = "NOSCRIPT"
@@ -82,7 +81,6 @@ class RedisLink:
         self._boot_key = ""
         self.boot_id = b""
         """8 bytes; the same at every node of one Redis, another one when that has forgotten. b"" before the first."""
-        self._ahead_ms = clock.now() - clock.monotonic() * 1000
         self.on_change: Final[list[Callable[[bool], None]]] = []
         """Told whether the link is up, whenever that changes. Called on the event loop; must not raise or wait."""
         self._listener: Final = Listener(url)
@@ -93,10 +91,6 @@ class RedisLink:
     def up(self) -> bool:
         """Whether Redis answered last, and nothing has been heard against it since."""
         return self._up
-
-    def now_ms(self) -> int:
-        """Redis' wall clock, in milliseconds since 1970; between two greetings the monotonic clock advances it."""
-        return int(self._ahead_ms + self._clock.monotonic() * 1000)
 
     async def start(self) -> None:
         """Connect, or find out that this does not work now; either way the link is kept from then on."""
@@ -118,8 +112,6 @@ class RedisLink:
         Raises `UnavailableError` when no answer comes: it may have run all the same. The keys begin with
         `PREFIX`.
         """
-        if script.guarded:
-            keys, args = [*keys, self._boot_key], [*args, self.boot_id]
         line = self._line
         if line is None or not self._up:
             raise UnavailableError(retry_after=1)
@@ -200,14 +192,9 @@ class RedisLink:
                     line.end("forgotten")
 
     async def _greet(self, line: Line) -> bytes:
-        """The boot id of this moment; sets the time."""
-        asked = self._clock.monotonic()
-        boot, seconds, microseconds = await self._run(
-            line, _GREETING, [self._boot_key], [self._entropy.bytes(BOOT_ID_SIZE)]
-        )
-        answered = self._clock.monotonic()
-        self._ahead_ms = seconds * 1000 + microseconds / 1000 - (asked + answered) * 500
-        return bytes(boot)
+        """The boot id of this moment."""
+        found = await self._run(line, _GREETING, [self._boot_key], [self._entropy.bytes(BOOT_ID_SIZE)])
+        return bytes(found[0])
 
     async def _info(self, line: Line, section: str) -> dict[str, str]:
         text: bytes = await self._ask(line, "INFO", section)
