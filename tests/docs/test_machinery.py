@@ -103,11 +103,11 @@ def test_a_page_that_cannot_be_understood_is_refused(tmp_path: Path, page: str) 
 def test_what_runs_in_the_background_keeps_its_terminal_and_is_stopped(tmp_path: Path) -> None:
     page = """
 '''python title="app.py"
-import os, signal, sys, time
-print("serving on port 8000", os.environ["ONLY_THERE"], flush=True)
-open("pid", "w").write(str(os.getpid()))
+import os, pathlib, signal
 try:
-    time.sleep(60)
+    pathlib.Path("pid").write_text(str(os.getpid()))
+    print("serving on port 8000", os.environ["ONLY_THERE"], flush=True)
+    signal.pause()
 except KeyboardInterrupt:
     print("bye")
 '''

@@ -129,7 +129,7 @@ async def test_a_pause_of_our_own_is_not_held_against_redis(redis_server):
             await asyncio.sleep(0)
             if not before_it_is_written:
                 await asyncio.sleep(0)
-            time.sleep(1)
+            time.sleep(0.6)
             assert (await question)[1] == b"x"
         assert heard == []
 
