@@ -78,8 +78,8 @@ def test_a_banned_source_has_few_connections_and_none_of_its_others_costs_a_hand
         ExitStack() as stack,
         running_server(fronts=fronts, is_banned=lambda address: address == "127.0.0.9") as server,
     ):
-        opened = idle(stack, server, 40, source="127.0.0.9")
-        assert all(is_closed(each) for each in opened[-5:])  # ten, and a few for the time that this takes
+        opened = idle(stack, server, 160, source="127.0.0.9")
+        assert all(is_closed(each) for each in opened[-5:])  # forty, and some for the time that this takes
         assert not any(is_closed(each, 0.05) for each in opened[:5])
         other = stack.enter_context(closing(server.connect(source="127.0.0.2")))
         assert ask(other, server) == 200

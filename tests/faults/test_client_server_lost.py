@@ -48,10 +48,11 @@ def lose_the_server(
             with pytest.raises(UnreachableError):
                 client.token(APP)
             killer.join()
+            cut = len(slept)  # the connection that ended with the server may have been a new one
             vault = (tmp_path / "home/vault").read_bytes()
             with pytest.raises(UnreachableError, match="nothing listens"):
                 client.who_am_i()
-            assert len(slept) == 2
+            assert len(slept) == 2 + cut
             server = RunningServer.start(tmp_path / "data", settings=settings)
             assert client.who_am_i().account.username == "anna"
             assert client.token(APP).token_type == "Bearer"

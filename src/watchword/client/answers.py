@@ -84,7 +84,7 @@ def says_invalid_token(answer: httpx.Response) -> bool:
 
 def unreachable(error: BaseException, place: str, *, is_app: bool = False) -> WatchwordError:
     """Why `place` (an origin: our server, or an app) gave no answer, and what to do."""
-    for cause in _causes(error):
+    for cause in causes_of(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return NotTrustedError(f"{place} is not trusted: {_certificate(cause, is_app=is_app)}")
         if isinstance(cause, socket.gaierror):
@@ -118,7 +118,7 @@ def _certificate(error: ssl.SSLCertVerificationError, *, is_app: bool) -> str:
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes_of(error: BaseException) -> Iterator[BaseException]:
     """`error` and what led to it, through libraries that wrap, and groups of attempts."""
     waiting = [error]
     for _ in range(_MAX_CAUSES):

@@ -10,6 +10,7 @@ from watchword.client.connecting import Body, app_context, error_in, options, pi
 from watchword.client.deadline import Deadline
 from watchword.client.drive import drive_async
 from watchword.client.plain import AsyncPlainTransport
+from watchword.client.reconnecting import PAUSES_S, was_cut_off
 from watchword.client.settings import Timeouts
 from watchword.client.steps import Send, SessionFlow, Sleep, Step, T, Whole, Work
 from watchword.core.clock import Clock
@@ -84,11 +85,20 @@ class AsyncTransport:
         left = deadline.left()
         try:
             async with asyncio.timeout(left):
-                return await self._exchange(send, deadline)
+                return await self._send_until_heard(send, deadline)
         except TimeoutError:
             raise UnreachableError(f"no answer within {self._timeouts.total:g} seconds") from None
-        except _HTTP as error:
-            raise error_in(send, error) from error
+
+    async def _send_until_heard(self, send: Send, deadline: Deadline) -> httpx.Response:
+        pauses = iter(PAUSES_S)
+        while True:
+            try:
+                return await self._exchange(send, deadline)
+            except _HTTP as error:
+                pause = next(pauses, None) if was_cut_off(error) else None
+                if pause is None:
+                    raise error_in(send, error) from error
+            await self._sleep(deadline.sleep_for(pause))
 
     async def _exchange(self, send: Send, deadline: Deadline) -> httpx.Response:
         body = Body(send.max_answer)

@@ -10,6 +10,7 @@ from watchword.client.answers import error_of
 from watchword.client.connecting import Body, app_context, error_in, options, pinned_context
 from watchword.client.deadline import Deadline
 from watchword.client.drive import drive
+from watchword.client.reconnecting import PAUSES_S, was_cut_off
 from watchword.client.settings import Timeouts
 from watchword.client.steps import Send, SessionFlow, Sleep, Step, T, Whole, Work
 from watchword.client.within import WithinTransport
@@ -63,20 +64,28 @@ class Transport:
             return step.run()
 
     def _send(self, send: Send, deadline: Deadline) -> httpx.Response:
+        pauses = iter(PAUSES_S)
+        while True:
+            try:
+                return self._exchange(send, deadline)
+            except _HTTP as error:
+                pause = next(pauses, None) if was_cut_off(error) else None
+                if pause is None:
+                    raise error_in(send, error) from error
+            self._sleep(deadline.sleep_for(pause))
+
+    def _exchange(self, send: Send, deadline: Deadline) -> httpx.Response:
         body, self._deadline = Body(send.max_answer), deadline
-        try:
-            with self._client(send).stream(
-                send.method,
-                send.url,
-                headers=dict(send.headers),
-                content=send.content,
-                timeout=deadline.for_httpx(),
-            ) as streamed:
-                for chunk in streamed.iter_bytes():
-                    body.add(chunk)
-                return body.answer_of(streamed)
-        except _HTTP as error:
-            raise error_in(send, error) from error
+        with self._client(send).stream(
+            send.method,
+            send.url,
+            headers=dict(send.headers),
+            content=send.content,
+            timeout=deadline.for_httpx(),
+        ) as streamed:
+            for chunk in streamed.iter_bytes():
+                body.add(chunk)
+            return body.answer_of(streamed)
 
     def _client(self, send: Send) -> httpx.Client:
         key = send.server.root_pem if send.server else ""

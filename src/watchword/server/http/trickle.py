@@ -8,10 +8,13 @@ from typing import Final
 
 from watchword.server.addresses import source_of, wider_sources
 
-PER_SECOND: Final = 2.0
-AT_ONCE: Final = 10
+PER_SECOND: Final = 20
+AT_ONCE: Final = 40
+WIDER: Final = 4
+"""So many times that for all sources of one IPv6 /48: whoever has many side by side would else have that in each."""
 MAX_SOURCES: Final = 16_384
-_FILLS_IN_S: Final = AT_ONCE / PER_SECOND
+_US: Final = 1_000_000
+_FILLS_IN_US: Final = AT_ONCE * _US // PER_SECOND
 IsBanned = Callable[[str], bool]
 """Of a canonical address; a few microseconds."""
 
@@ -21,36 +24,48 @@ def nobody_is_banned(_address: str) -> bool:
 
 
 class Trickle:
-    """One token bucket for each banned IPv4 address, and for all that is banned of one IPv6 /48.
-
-    It is kept as the instant at which it will be full again (GCRA).
-    """
+    """New connections of those who are banned."""
 
     def __init__(self, is_banned: IsBanned) -> None:
         self._is_banned = is_banned
-        self._full_at: dict[str, float] = {}
+        self._knocks = Knocks()
 
     def lets_in(self, address: str, now: float) -> bool:
         """Whether `address` may have one more connection. `now` is of a monotonic clock, in seconds."""
-        if not self._is_banned(address):
-            return True
-        source = _shared_by(address)
-        full_at = max(self._full_at.get(source, now), now) + 1 / PER_SECOND
-        if full_at - now > _FILLS_IN_S:
+        return not self._is_banned(address) or self._knocks.take(address, now)
+
+
+class Knocks:
+    """A token bucket for each source, and a larger one for all of an IPv6 /48; both are asked before either is taken.
+
+    A bucket is kept as the instant at which it will be full again (GCRA), in whole microseconds.
+    """
+
+    def __init__(self) -> None:
+        self._full_at: dict[str, int] = {}
+
+    def take(self, address: str, now: float) -> bool:
+        """Whether `address` may knock once more. `now` is of a monotonic clock, in seconds."""
+        at = round(now * _US)
+        taken = [
+            (source, max(self._full_at.get(source, at), at) + _US // (PER_SECOND * times))
+            for source, times in _buckets_of(address)
+        ]
+        if any(full_at - at > _FILLS_IN_US for _, full_at in taken):
             return False
-        if len(self._full_at) >= MAX_SOURCES and source not in self._full_at:
-            self._forget(now)
-        self._full_at[source] = full_at
+        for source, full_at in taken:
+            if len(self._full_at) >= MAX_SOURCES and source not in self._full_at:
+                self._forget(at)
+            self._full_at[source] = full_at
         return True
 
-    def _forget(self, now: float) -> None:
+    def _forget(self, now: int) -> None:
         """Full buckets say nothing; if all say something, the oldest half has said it for long enough."""
         self._full_at = {source: full_at for source, full_at in self._full_at.items() if full_at > now}
         if len(self._full_at) >= MAX_SOURCES:
             self._full_at = dict(list(self._full_at.items())[MAX_SOURCES // 2 :])
 
 
-def _shared_by(address: str) -> str:
-    """Whoever has many networks of 64 bits side by side would else have ten connections in each."""
-    wider = wider_sources(address)
-    return wider[-1] if wider else source_of(address)
+def _buckets_of(address: str) -> list[tuple[str, int]]:
+    """Each with how many times the rate of one source it has."""
+    return [(source_of(address), 1), *((wider, WIDER) for wider in wider_sources(address)[-1:])]
