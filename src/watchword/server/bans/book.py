@@ -5,7 +5,7 @@ One interface, for a book in this process' memory and for one that nodes share.
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Final, Protocol
 
@@ -74,7 +74,10 @@ class MemoryOffenceBook:
         self._again: OrderedDict[str, Window] = OrderedDict()
         self._size = 0
         self._changed: set[str] = set()
-        self._forgotten: set[str] = set()
+        self._kept: dict[str, None] = {}
+        """Sources with a row in the store, as far as we know; at most `max_sources`, the newest."""
+        self._forgotten: dict[str, None] = {}
+        """Of those, whose row is to go; at most as many. Beyond, it says nothing more at the window's end."""
 
     def __len__(self) -> int:
         return len(self._once) + len(self._again)
@@ -84,23 +87,21 @@ class MemoryOffenceBook:
         window = self._get(source).add(tag, now, self._policy)
         self._set(source, window)
         self._changed.add(source)
-        self._forgotten.discard(source)
+        self._forgotten.pop(source, None)
         self._make_room(now)
         told(window.tally())
 
     def forget(self, source: str) -> None:
         self._drop(source)
-        self._forgotten.add(source)
-
-    def tally(self, source: str) -> Tally:
-        """Of the window that ends now."""
-        return self._live(self._get(source), self._clock.now()).tally()
+        if source in self._kept:
+            self._note(self._forgotten, [source])
 
     async def load(self) -> None:
         now = self._clock.now()
         start = Instant(now - self._policy.window_ms)
         for kept in await self._store.load_offences(self._node, since=start, limit=self._max_sources):
             self._set(kept.source, kept.window.not_after(now).since(start))
+            self._note(self._kept, [kept.source])
         self._make_room(now)
 
     async def flush(self) -> None:
@@ -116,12 +117,16 @@ class MemoryOffenceBook:
         for source in changed:
             self._store.save_offences(unit, KeptOffences(source, self._get(source)), self._node)
         self._changed.difference_update(changed)
-        self._forgotten.difference_update(forgotten)
+        for source in forgotten:
+            del self._forgotten[source]
+            self._kept.pop(source, None)
+        self._note(self._kept, changed)  # also where this fails: nobody knows then
         try:
             await self._database.commit(unit)
         except BaseException:
             self._changed.update(source for source in changed if self._get(source).times)
-            self._forgotten.update(source for source in forgotten if not self._get(source).times)
+            self._note(self._kept, forgotten)
+            self._note(self._forgotten, [source for source in forgotten if not self._get(source).times])
             raise
 
     def tidy(self) -> None:
@@ -130,6 +135,13 @@ class MemoryOffenceBook:
         for rows in (self._once, self._again):
             while rows and not self._live(next(iter(rows.values())), now).times:
                 self._drop(next(iter(rows)))
+
+    def _note(self, noted: dict[str, None], sources: Iterable[str]) -> None:
+        for source in sources:
+            noted.pop(source, None)
+            noted[source] = None
+        while len(noted) > self._max_sources:
+            del noted[next(iter(noted))]
 
     def _get(self, source: str) -> Window:
         return self._again.get(source) or self._once.get(source) or NOTHING

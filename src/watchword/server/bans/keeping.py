@@ -3,29 +3,20 @@
 import asyncio
 import dataclasses
 from collections.abc import Callable, Sequence
-from itertools import islice
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from watchword.core.clock import HOUR, SECOND, Instant, SteadyClock
-from watchword.server.audit.model import AuditEvent
 from watchword.server.bans.model import Ban, BanReason
 from watchword.server.bans.policy import BanPolicy
 from watchword.server.bans.store import BANS, MAX_SAVED, PAGE, BanStore, Cursor, OffenceStore
 from watchword.server.bans.table import MAX_LIVE, BanTable
+from watchword.server.bans.waiting import Made, Waiting
 from watchword.server.db.unit import Database, Unit
 
 _FRESH: Final = 10 * SECOND
 """Who looked within this time hears of what happened just now."""
 
 _SETTLED: Final = HOUR
-
-
-class Made(NamedTuple):
-    """A ban to be kept, with what the audit trail says of it. `replace`: whatever is kept of its network."""
-
-    ban: Ban
-    event: AuditEvent | None = None
-    replace: bool = False
 
 
 class Store(BanStore, OffenceStore, Protocol):
@@ -55,7 +46,7 @@ class BanKeeper:
         self._policy = policy
         self._clock = clock
         self._shared = shared
-        self._waiting: dict[str, Made] = {}
+        self._waiting: Final = Waiting(MAX_LIVE)
         self._writing = asyncio.Lock()
         self._cursor = Cursor()
         self._heard_at = Instant(0)
@@ -67,19 +58,17 @@ class BanKeeper:
 
     def later(self, made: Made) -> None:
         """Keep `made` soon. Never waits."""
-        self._waiting[made.ban.network] = made
+        self._waiting.put(made)
         self.wake.set()
 
     async def flush(self) -> None:
         """Keep everything that waits. Raises `UnavailableError`: then it waits on."""
         while self._waiting:
-            batch = dict(islice(self._waiting.items(), MAX_SAVED))
-            for network in batch:
-                del self._waiting[network]
+            batch = self._waiting.take(MAX_SAVED)
             try:
-                await self.keep(list(batch.values()))
+                await self.keep(batch)
             except BaseException:
-                self._waiting = {**batch, **self._waiting}
+                self._waiting.put_back(batch)
                 raise
 
     async def keep(self, bans: Sequence[Made]) -> None:
@@ -136,7 +125,7 @@ class BanKeeper:
         here = self._table.last_of(kept.network)
         if here == kept:
             return  # our own
-        waiting = self._waiting.get(kept.network)
+        waiting = self._waiting.find(kept.network)
         if waiting is not None and waiting.ban.ends_at >= kept.ends_at:
             return  # ours is longer, and about to be kept
         ban = self._as_if_now(kept, now) if is_fresh else self._bounded(kept, now)

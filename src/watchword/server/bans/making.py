@@ -13,12 +13,13 @@ from watchword.crypto.kdf import Label, derive
 from watchword.server.addresses import AddressForm, source_of
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.bans.book import OffenceBook
-from watchword.server.bans.keeping import BanKeeper, Made
+from watchword.server.bans.keeping import BanKeeper
 from watchword.server.bans.limited import EachOf
 from watchword.server.bans.model import Ban, BanReason, Offence, OffenceKind
 from watchword.server.bans.networks import first_address, prefix_of, text_of
 from watchword.server.bans.policy import BanPolicy, Tally
 from watchword.server.bans.table import BanTable
+from watchword.server.bans.waiting import Made
 from watchword.server.bans.watching import BanChange, Change, Watchers
 from watchword.server.bans.window import TAG_SIZE
 from watchword.server.logs import get_log

@@ -13,16 +13,17 @@ from typing import Final
 from watchword.core.clock import SECOND, Instant
 from watchword.core.ids import BanId
 from watchword.core.secret import Secret
-from watchword.errors import ForbiddenError, MalformedError, NotFoundError, WatchwordError
+from watchword.errors import ForbiddenError, MalformedError, NotFoundError
 from watchword.server.addresses import source_of
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.bans.book import OffenceBook
-from watchword.server.bans.keeping import BanKeeper, Made
+from watchword.server.bans.keeping import BanKeeper
 from watchword.server.bans.making import BanMaker, Means, facts_of
 from watchword.server.bans.model import FOR_EVER, MAX_NOTE, Ban, BanReason, Offence
 from watchword.server.bans.networks import dangers, parse_network, place_of, prefix_of
 from watchword.server.bans.policy import BanPolicy
 from watchword.server.bans.table import BanTable, LiveBan
+from watchword.server.bans.waiting import Made
 from watchword.server.bans.watching import BanChange, Change
 from watchword.server.db.unit import Unit
 from watchword.server.logs import get_log
@@ -202,10 +203,12 @@ class Bans:
             await self._rest(trouble=trouble)
 
     async def flush(self) -> None:
-        """Keep everything that is not yet kept, as far as the database can: at the end."""
-        with contextlib.suppress(WatchwordError):
-            await self._keeper.flush()
-            await self._book.flush()
+        """Keep everything that is not yet kept, as far as the database can: at the end. Never raises."""
+        for part in (self._keeper, self._book):
+            try:
+                await part.flush()
+            except Exception as error:  # noqa: BLE001  # the other part is to be kept all the same
+                _log.fault("bans.not_kept", error)
 
     def drop_old(self, unit: Unit) -> None:
         """Add to `unit` what forgets rows that make no difference any more."""

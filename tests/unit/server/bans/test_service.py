@@ -12,6 +12,7 @@ from watchword.errors import ForbiddenError, MalformedError, NotFoundError, Unav
 from watchword.server.bans import service
 from watchword.server.bans.making import IN_FLIGHT
 from watchword.server.bans.model import OffenceKind
+from watchword.server.bans.store import BANS
 from watchword.server.bans.watching import Change
 from watchword.server.db.unit import Unit
 
@@ -132,6 +133,29 @@ async def test_what_cannot_be_kept_waits_until_it_can(world: World, monkeypatch:
     again = await open_node(world)
     assert again.ends_in(ATTACKER) > 0
     again.fail(NEIGHBOUR, 15)
+    assert again.ends_in(NEIGHBOUR) > 0
+
+
+async def test_at_the_end_counts_are_kept_though_bans_cannot_be_and_the_log_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = await open_node(world)
+    node.fail(ATTACKER, 20)
+    node.fail(NEIGHBOUR, 19)
+    commit = world.core.database.commit
+
+    async def no_bans(unit: Unit) -> None:
+        if unit.key == BANS:
+            raise UnavailableError("the disk is full")
+        await commit(unit)
+
+    monkeypatch.setattr(world.core.database, "commit", no_bans)
+    await node.bans.flush()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        "bans.not_kept"
+    ]
+    again = await open_node(world)
+    again.fail(NEIGHBOUR)
     assert again.ends_in(NEIGHBOUR) > 0
 
 
