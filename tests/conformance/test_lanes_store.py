@@ -7,7 +7,15 @@ from watchword.core.clock import DAY, Instant, later
 from watchword.server.accounts.sql import SQLAccountStore
 from watchword.server.db.unit import AuditedDatabase, Unit
 from watchword.server.devices.sql import SQLDeviceStore
-from watchword.server.guessing.model import FRESH, LaneKey, LaneState, lane_of, strangers_of
+from watchword.server.guessing.model import (
+    BY_EMAIL,
+    BY_NAME,
+    FRESH,
+    LaneKey,
+    LaneState,
+    lane_of,
+    strangers_of,
+)
 from watchword.server.guessing.sql import SQLLaneStore
 from watchword.server.guessing.store import LaneStore
 
@@ -96,11 +104,34 @@ async def test_a_lane_is_read_with_the_name_or_the_device_it_is_for(database, st
         unknown = await accounts.find_attempt("u:bert", NOBODY)
         assert (unknown.record, unknown.lane, unknown.state) == (None, NOBODY, state)
         assert await devices.find_with_lane(device.id) == (device, state)
+        assert await store.find(strangers_of(anna.id)) == state
         if state == FRESH:
             for key in (strangers_of(anna.id), NOBODY, lane_of(anna.id, device.id)):
                 await replace(database, store, key, FRESH, ONE)
     elsewhere = await accounts.find_attempt("u:carl", SAME_PLACE)
     assert elsewhere.state == FRESH
+
+
+@pytest.mark.parametrize("way", [BY_NAME, BY_EMAIL])
+async def test_a_lane_is_read_with_the_row_of_the_one_beside_it(
+    database, store: LaneStore, way: bytes
+) -> None:
+    anna = await add_account(database, "anna", email="anna@example.org")
+    accounts, key = SQLAccountStore(database), strangers_of(anna.id, way)
+    name = "u:anna" if way == BY_NAME else "e:anna@example.org"
+    assert key.beside is not None
+    await replace(database, store, lane_of(anna.id, make_device(anna).id), FRESH, TWO)
+    await replace(database, store, key.beside, FRESH, TWO)
+    for own in (FRESH, ONE):
+        expected = LaneState(own.recent, own.in_row, own.failed_at, beside=TWO.in_row)
+        attempt = await accounts.find_attempt(name, NOBODY)
+        assert (attempt.lane, attempt.state) == (key, expected)
+        assert await store.find(key) == expected
+        if own == FRESH:
+            await replace(database, store, key, expected, ONE)
+    await run(database, lambda unit: store.end_row(unit, key))
+    assert (await store.find(key)).row == 0
+    assert (await store.find(key)).recent == ONE.recent
 
 
 async def test_the_lanes_of_an_account_go_with_it(database, store: LaneStore) -> None:

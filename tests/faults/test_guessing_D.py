@@ -160,12 +160,52 @@ async def test_what_was_verified_and_what_was_held_is_counted_by_lane(tmp_path: 
         assert world.services.guesses.held == {"device": 2, "strangers": 3}
 
 
-async def test_fault_D4_every_spelling_and_the_e_mail_address_have_one_lane(tmp_path: Path) -> None:
+async def test_fault_D4_every_spelling_of_a_name_has_one_lane(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         await make_member(world, "bob", email="bob@example.org")
-        names = ["bob", "Bob", "ｂｏｂ", "bob@example.org", "BOB"]
-        assert [(await try_login(world, name)).status_code for name in names] == [REFUSED] * FREE
-        assert [(await try_login(world, name)).status_code for name in names] == [HELD] * FREE
+        for names in (
+            ["bob", "Bob", "ｂｏｂ", "bOb", "BOB"],
+            ["bob@example.org", "Bob@example.org", "bob@Example.org", "bob@EXAMPLE.ORG", "BOB@example.org"],
+        ):
+            assert [(await try_login(world, name)).status_code for name in names] == [REFUSED] * FREE
+            assert [(await try_login(world, name)).status_code for name in names] == [HELD] * FREE
+
+
+@pytest.mark.parametrize("tried", [("bob", "bob@example.org"), ("bob@example.org", "bob")])
+async def test_fault_D18_guesses_at_the_name_do_not_tell_whose_e_mail_address_it_is(
+    tmp_path: Path, tried: tuple[str, str]
+) -> None:
+    async with open_world(tmp_path) as world:
+        bob = await make_member(world, "bob", email="bob@example.org")
+        first, second = tried
+        assert await statuses(world, first, FREE + 1) == [*[REFUSED] * FREE, HELD]
+        answers = [await try_login(world, second) for _ in range(FREE + 1)]
+        nobodys = [await try_login(world, "nobody@example.org") for _ in range(FREE + 1)]
+        assert [shape(answer) for answer in answers] == [shape(answer) for answer in nobodys]
+        world.clock.advance(MINUTE)
+        assert (await try_login(world, "bob", bob.login_secret)).status_code == GOOD
+
+
+@pytest.mark.parametrize("last", ["bob", "bob@example.org"])
+async def test_fault_D4_a_hundred_in_a_row_by_name_and_e_mail_close_both(tmp_path: Path, last: str) -> None:
+    names = ["bob", "bob@example.org"]
+    async with open_world(tmp_path) as world:
+        bob = await make_member(world, "bob", email="bob@example.org")
+        for name in names:
+            assert await statuses(world, name, 1) == [REFUSED]
+        unit = Unit(key=b"lanes")
+        unit.add("update guessing_lanes set in_row = :half", {"half": LIMIT // 2 - 1})
+        await world.core.database.commit(unit)
+        assert await statuses(world, last, 2) == [REFUSED, REFUSED]
+        assert len(await entries(world, AuditTag.LANE_CLOSED)) == 1
+        world.clock.advance(2 * DAY)
+        for name in names:
+            closed = await try_login(world, name, bob.login_secret)
+            assert (closed.status_code, closed.headers["retry-after"]) == (HELD, "3600")
+        await world.services.operator.resume("bob", OPERATOR)
+        for name in names:
+            assert await statuses(world, name, 1) == [REFUSED]
+        assert (await try_login(world, "bob", bob.login_secret)).status_code == GOOD
 
 
 async def test_fault_D5_a_success_on_another_account_frees_nobody(tmp_path: Path) -> None:
@@ -178,12 +218,18 @@ async def test_fault_D5_a_success_on_another_account_frees_nobody(tmp_path: Path
         assert await statuses(world, "anna", 2) == [HELD, HELD]
 
 
-async def test_a_right_password_from_a_stranger_forgets_the_failures_before_it(tmp_path: Path) -> None:
+async def test_fault_D11_a_right_password_from_a_stranger_gains_no_guesses_and_ends_the_row(
+    tmp_path: Path,
+) -> None:
+    """Nor does it tell that somebody has the name."""
     async with open_world(tmp_path) as world:
         anna = await make_member(world, "anna")
-        await statuses(world, "anna", FREE - 1)
+        for name in ("anna", "nobody"):
+            await statuses(world, name, FREE - 1)
         await log_in_as(world, anna)
-        assert await statuses(world, "anna", FREE + 1) == [*[REFUSED] * FREE, HELD]
+        assert await statuses(world, "anna", 3) == await statuses(world, "nobody", 3) == [REFUSED, HELD, HELD]
+        rows = await world.core.database.fetch_all("select in_row, recent from guessing_lanes order by 1", {})
+        assert [tuple(row) for row in rows] == [(1, FREE), (FREE, FREE)]
 
 
 async def test_fault_D11_the_owners_coming_and_going_gains_no_guesses(tmp_path: Path) -> None:

@@ -84,8 +84,12 @@ async def test_the_form_signs_in_and_goes_on(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["anna", "nobody"])
-async def test_fault_D17_the_form_is_held_up_by_the_lane_of_the_account(world: World, name: str) -> None:
+async def test_fault_D17_the_form_is_held_up_by_the_lane_of_the_account_before_it_stretches(
+    world: World, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked: list[StretchParams] = []
     await world.register("anna")
+    monkeypatch.setattr(stand_in, "stretch", noting(worked))
     for _ in range(FREE - 1):
         assert (await try_login(world, name)).status_code == 403
     assert (await send(world, name, "wrong")).status_code == 403
@@ -93,6 +97,8 @@ async def test_fault_D17_the_form_is_held_up_by_the_lane_of_the_account(world: W
     assert (held.status_code, held.headers["retry-after"]) == (429, "30")
     assert held.headers["content-type"].startswith("text/html")
     assert "set-cookie" not in held.headers
+    assert len(worked) == 1
+    assert world.services.guesses.held == {"device": 0, "strangers": 1}
 
 
 async def test_a_browser_that_signs_in_again_has_one_session(world: World) -> None:

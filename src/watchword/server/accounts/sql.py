@@ -1,6 +1,7 @@
 """The account store in portable SQL."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from watchword.core.clock import Instant
@@ -20,8 +21,8 @@ from watchword.server.accounts.model import (
 )
 from watchword.server.db.rows import Columns
 from watchword.server.db.unit import Database, Parameters, Row, Unit
-from watchword.server.guessing.model import LaneKey, strangers_of
-from watchword.server.guessing.sql import LANE_COLUMNS, LANE_WIDTH, read_lane
+from watchword.server.guessing.model import BY_EMAIL, BY_NAME, LaneKey, strangers_of
+from watchword.server.guessing.sql import EMAIL_LANE_COLUMNS, LANE_COLUMNS, LANE_WIDTH, read_lane
 
 ACCOUNT_COLUMNS: Final = (
     "a.id, a.username, a.name_key, a.skeleton, a.display_name, a.email, a.email_key, a.level, a.state,"
@@ -43,8 +44,9 @@ _BY_NAME: Final = (
 )
 _FIND_LOGIN: Final = f"select {_LOGIN} {_BY_NAME}"
 _FIND_ATTEMPT: Final = (
-    f"select {LANE_COLUMNS}, {_LOGIN} {_BY_NAME}"
-    " left join guessing_lanes g on g.owner = coalesce(l.account_id, :lane) and g.device = :device"
+    f"select {LANE_COLUMNS}, {EMAIL_LANE_COLUMNS}, {_LOGIN} {_BY_NAME}"
+    " left join guessing_lanes g on g.owner = coalesce(l.account_id, :lane) and g.way = :by_name"
+    " left join guessing_lanes e on e.owner = coalesce(l.account_id, :lane) and e.way = :by_email"
 )
 _FIND_SALT: Final = (
     "select salt, memory_kib, passes, lanes from logins where identifier_key = :identifier_key"
@@ -141,14 +143,20 @@ class SQLAccountStore:
             "identifier_key": identifier_key,
             "nobody": _NO_ID,
             "lane": nobody.owner,
-            "device": nobody.device,
+            "by_name": BY_NAME,
+            "by_email": BY_EMAIL,
         }
         row = await self._database.fetch_one(_FIND_ATTEMPT, parameters)
         if row is None:
             raise DamagedError("a query that always gives a row gave none")
-        record = _login_record(row[LANE_WIDTH:])
-        lane = nobody if record is None else strangers_of(record.account.id)
-        return LoginAttempt(record=record, lane=lane, state=read_lane(Columns(row), lane.tag))
+        record = _login_record(row[2 * LANE_WIDTH :])
+        by_email = record is not None and record.login.kind is LoginKind.EMAIL
+        way = BY_EMAIL if by_email else BY_NAME
+        lane = nobody if record is None else strangers_of(record.account.id, way)
+        columns = Columns(row)
+        states = [read_lane(columns, lane.tag) for _ in (BY_NAME, BY_EMAIL)]
+        mine, other = reversed(states) if by_email else states
+        return LoginAttempt(record=record, lane=lane, state=replace(mine, beside=other.in_row))
 
     async def find_salt(self, identifier_key: str) -> tuple[bytes, StretchParams] | None:
         row = await self._database.fetch_one(_FIND_SALT, {"identifier_key": identifier_key})

@@ -17,7 +17,7 @@ _DEVICE: Final = (
 _FIND: Final = f"select {_DEVICE} from devices d where d.id = :id"  # noqa: S608  # constants only, as below
 _FIND_WITH_LANE: Final = (
     f"select {_DEVICE}, {LANE_COLUMNS} from devices d"  # noqa: S608
-    " left join guessing_lanes g on g.owner = d.account_id and g.device = d.id where d.id = :id"
+    " left join guessing_lanes g on g.owner = d.account_id and g.way = d.id where d.id = :id"
 )
 _FIND_HEADER_SEED: Final = (
     "select d.generation_version, d.ended_at, coalesce(r.seed, a.client_key_seed) from devices d"

@@ -1,7 +1,7 @@
 """Guessing the password of one account, from wherever: lanes that hold guesses up, and never the owner's own devices.
 
-An account has one lane for all strangers and one for each of its devices. A lane is entered before anything is
-verified. Owns `guessing_lanes` (0008_guessing.sql).
+An account has one lane for all strangers who give its name, one for those who give its e-mail address, and one for each
+of its devices. A lane is entered before anything is verified. Owns `guessing_lanes` (0008_guessing.sql).
 
 Invariants: a failure is on disk, in one unit of work with its audit entry, before the turn that made it ends; never are
 more verifications under way in a lane than failures are left before its next delay, and one where none is left. A name

@@ -1,7 +1,8 @@
 """How long a lane is held, what a failure makes of it, and how many may verify in it at once. Pure.
 
 Five failures are free. Then 30 s, doubling to an hour; a day without a failure forgets that. A hundred failures in a
-row close the lane. So one lane takes 34 guesses in its first day and 24 on each further one.
+row close the lane. So one lane takes 34 guesses in its first day and 24 on each further one. User name and e-mail
+address of an account have a lane each, so that both are held as names are that nobody has, and are closed together.
 
 Two nodes may let a guess in at the same moment. The second of them counts as made when it would have been allowed, so
 the lane is held for as long as both delays together, and a day has no more guesses, however many nodes there are.
@@ -10,10 +11,11 @@ the lane is held for as long as both delays together, and a day has no more gues
 further ahead than that can explain was noted by a wrong clock: it holds nobody, and the next failure puts it right.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from watchword.core.clock import DAY, HOUR, SECOND, Instant
-from watchword.server.guessing.model import FRESH, LaneState
+from watchword.server.guessing.model import LaneState
 
 FREE: Final = 5
 """Failures before the first delay."""
@@ -36,7 +38,7 @@ def delay_after(recent: int) -> int:
 
 
 def is_closed(state: LaneState) -> bool:
-    return state.in_row >= LIMIT
+    return state.row >= LIMIT
 
 
 def wait_ms(state: LaneState, now: Instant) -> int:
@@ -49,19 +51,19 @@ def wait_ms(state: LaneState, now: Instant) -> int:
 def places(state: LaneState, now: Instant) -> int:
     """How many may verify at once: as many as may fail before the next delay, or before the lane is closed; or one."""
     recent = 0 if _is_quiet(state, now) else state.recent
-    return max(1, min(FREE - recent, LIMIT - state.in_row))
+    return max(1, min(FREE - recent, LIMIT - state.row))
 
 
 def failed(state: LaneState, now: Instant) -> LaneState:
     """The lane after one more failure."""
     recent = 1 if _is_quiet(state, now) else state.recent + 1
     counted_at = min(now + _held_for(state, now), now + AHEAD)
-    return LaneState(recent, state.in_row + 1, Instant(counted_at))
+    return LaneState(recent, state.in_row + 1, Instant(counted_at), state.beside)
 
 
 def reopened(state: LaneState) -> LaneState:
-    """The lane after a success elsewhere in the account: the row is at its end, the delays are not."""
-    return LaneState(state.recent, 0, state.failed_at)
+    """The lane of strangers after a success in the account: the row is at its end, the delays are not."""
+    return replace(state, in_row=0, beside=0)
 
 
 def _held_for(state: LaneState, now: Instant) -> int:
@@ -71,4 +73,4 @@ def _held_for(state: LaneState, now: Instant) -> int:
 
 
 def _is_quiet(state: LaneState, now: Instant) -> bool:
-    return state == FRESH or now - state.failed_at >= QUIET
+    return not state.recent or now - state.failed_at >= QUIET

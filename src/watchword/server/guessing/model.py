@@ -6,25 +6,40 @@ from typing import Final, NamedTuple
 from watchword.core.clock import Instant
 from watchword.core.ids import AccountId, DeviceId
 
+BY_NAME: Final = b""
+BY_EMAIL: Final = b"@"
+"""The ways of strangers, who give one or the other."""
+_BESIDE: Final = {BY_NAME: BY_EMAIL, BY_EMAIL: BY_NAME}
+
 
 class LaneKey(NamedTuple):
-    """Whose lane. `owner` is an account's id, or the place of a name that nobody has; `device` is b"" for strangers.
+    """Whose lane. `owner` is an account's id, or the place of a name that nobody has.
 
-    `tag` tells names apart that share a place; b"" for accounts.
+    `way` is how somebody comes: `BY_NAME`, `BY_EMAIL`, or the id of the device. `tag` tells names apart that share a
+    place; b"" for accounts.
     """
 
     owner: bytes
-    device: bytes = b""
+    way: bytes = BY_NAME
     tag: bytes = b""
+
+    @property
+    def is_device(self) -> bool:
+        return self.way not in _BESIDE
 
     @property
     def kind(self) -> str:
         """How metrics and audit name it: "device" or "strangers"."""
-        return "device" if self.device else "strangers"
+        return "device" if self.is_device else "strangers"
+
+    @property
+    def beside(self) -> "LaneKey | None":
+        """The other lane of the same account's strangers, with which it is closed; None for all others."""
+        return None if self.is_device or self.tag else LaneKey(self.owner, _BESIDE[self.way])
 
 
-def strangers_of(account_id: AccountId) -> LaneKey:
-    return LaneKey(account_id.value)
+def strangers_of(account_id: AccountId, way: bytes = BY_NAME) -> LaneKey:
+    return LaneKey(account_id.value, way)
 
 
 def lane_of(account_id: AccountId, device_id: DeviceId) -> LaneKey:
@@ -39,6 +54,13 @@ class LaneState:
     in_row: int
     failed_at: Instant
     """The newest failure."""
+    beside: int = 0
+    """Failures in a row in the lane beside it: both are closed by their sum."""
+
+    @property
+    def row(self) -> int:
+        """What closes the lane."""
+        return self.in_row + self.beside
 
 
 FRESH: Final = LaneState(0, 0, Instant(0))

@@ -60,13 +60,18 @@ class Guessing:
         mark = self._turns.mark()
         return Reading(key, await self._store.find(key), mark)
 
+    def check_held(self, lane: Reading) -> None:
+        """For who has work to do before it can enter. Raises `TooManyError` while held."""
+        if self._enabled:
+            self._refuse_held(lane.key, wait_ms(lane.state, self._present()))
+
     @asynccontextmanager
     async def guess(
         self, lane: Reading, strangers: Reading, describe: Callable[[str], AuditEvent]
     ) -> AsyncIterator["Turn"]:
         """A turn to verify one secret. A `RefusedError` within becomes `CountedError`, by the event that tells why.
 
-        `strangers` is the account's lane for those, which may be `lane` itself. Raises `TooManyError` while held.
+        `strangers` is a lane of the account's for those, which may be `lane` itself. Raises `TooManyError` while held.
         """
         turn = await self.enter(lane, strangers)
         try:
@@ -131,8 +136,14 @@ class Guessing:
                 else:
                     return
                 finally:
-                    self._turns.note_change(lane.key)  # of a commit whose caller has left as well
+                    self._note_change(lane.key)  # of a commit whose caller has left as well
         raise OverloadedError
+
+    def _note_change(self, key: LaneKey) -> None:
+        """The lane beside it is closed by the same row."""
+        self._turns.note_change(key)
+        if key.beside is not None:
+            self._turns.note_change(key.beside)
 
     def _failure(self, key: LaneKey, state: LaneState, event: AuditEvent) -> Unit:
         worse = failed(state, self._present())
@@ -145,11 +156,11 @@ class Guessing:
 
     def _close(self, unit: Unit, key: LaneKey, event: AuditEvent) -> None:
         """After too many failures in a row no stranger is heard any more, or the device is ended."""
-        if not key.device:
+        if not key.is_device:
             whose = {"lane": "nobody"} if key.tag else {"account": str(AccountId(key.owner))}
             unit.note(_beside(event, AuditTag.LANE_CLOSED, whose))
             return
-        device = DeviceId(key.device)
+        device = DeviceId(key.way)
         self._end_device(unit, device, event.at)
         facts = {"account": str(AccountId(key.owner)), "device": str(device)}
         unit.note(_beside(event, AuditTag.DEVICE_ENDED, facts))
@@ -157,12 +168,12 @@ class Guessing:
     def add_success(self, unit: Unit, lane: Reading, strangers: Reading, event: AuditEvent) -> None:
         """What a right password does to lanes, added to `unit`: nothing where none had failures.
 
-        Its own lane is as new. That of strangers, where it is another, opens, and keeps its delays: nobody gains
-        guesses by the owner's coming and going.
+        A device's own lane is as new. Those of strangers are open, and keep their delays, whoever it was: nobody gains
+        guesses by the owner's coming and going, nor learns of it.
         """
-        if lane.state != FRESH:
+        if lane.key.is_device and lane.state != FRESH:
             self._store.clear(unit, lane.key)
-        if strangers.key != lane.key and strangers.state.in_row:
+        if strangers.state.row:
             self._store.end_row(unit, strangers.key)
             if is_closed(strangers.state):
                 by = {name: event.facts[name] for name in _OPENED_BY if name in event.facts}
@@ -172,7 +183,7 @@ class Guessing:
         """The unit that `add_success` added to is on disk."""
         for reading in (lane, strangers):
             if reading.state != FRESH:
-                self._turns.note_change(reading.key)
+                self._note_change(reading.key)
 
 
 @dataclass(slots=True)

@@ -1,26 +1,38 @@
 """Lanes in portable SQL."""
 
 import hmac
+from dataclasses import replace
 from typing import Final
 
 from watchword.core.clock import Instant
+from watchword.errors import DamagedError
 from watchword.server.db.rows import Columns
 from watchword.server.db.unit import Database, Unit, Value
-from watchword.server.guessing.model import FRESH, LaneKey, LaneState
+from watchword.server.guessing.model import BY_EMAIL, BY_NAME, FRESH, LaneKey, LaneState
 
 LANE_COLUMNS: Final = "g.tag, g.recent, g.in_row, g.failed_at"
 """Of `guessing_lanes g`, joined from the left; read them by `read_lane`."""
+EMAIL_LANE_COLUMNS: Final = "e.tag, e.recent, e.in_row, e.failed_at"
+"""The same of `guessing_lanes e`, where that of the e-mail address is joined as well."""
 LANE_WIDTH: Final = 4
-_FIND: Final = f"select {LANE_COLUMNS} from guessing_lanes g where g.owner = :owner and g.device = :device"  # noqa: S608  # constants only
+_FIND: Final = (
+    f"select {LANE_COLUMNS}, b.in_row from (select 1 as one) o"  # noqa: S608  # constants only
+    " left join guessing_lanes g on g.owner = :owner and g.way = :way"
+    " left join guessing_lanes b on b.owner = :owner and b.way = :beside"
+)
 _REPLACE: Final = (
-    "insert into guessing_lanes (owner, device, tag, recent, in_row, failed_at)"
-    " values (:owner, :device, :tag, :recent, :in_row, :failed_at) on conflict (owner, device) do update"
+    "insert into guessing_lanes (owner, way, tag, recent, in_row, failed_at)"
+    " values (:owner, :way, :tag, :recent, :in_row, :failed_at) on conflict (owner, way) do update"
     " set tag = excluded.tag, recent = excluded.recent, in_row = excluded.in_row, failed_at = excluded.failed_at"
     " where guessing_lanes.tag <> excluded.tag or (guessing_lanes.recent = :was_recent"
     " and guessing_lanes.in_row = :was_in_row and guessing_lanes.failed_at = :was_failed_at)"
 )
-_CLEAR: Final = "delete from guessing_lanes where owner = :owner and device = :device"
-_END_ROW: Final = "update guessing_lanes set in_row = 0 where owner = :owner and device = :device"
+_CLEAR: Final = "delete from guessing_lanes where owner = :owner and way = :way"
+_END_ROW: Final = (
+    "update guessing_lanes set in_row = 0 where owner = :owner and (way = :by_name or way = :by_email)"
+)
+_NOWHERE: Final = b"-"
+"""No way of anybody."""
 _DROP_QUIET: Final = "delete from guessing_lanes where in_row = 0 and failed_at < :before"
 
 
@@ -31,8 +43,14 @@ class SQLLaneStore:
         self._database = database
 
     async def find(self, key: LaneKey) -> LaneState:
-        row = await self._database.fetch_one(_FIND, _place(key))
-        return read_lane(Columns(row), key.tag) if row else FRESH
+        beside = key.beside
+        parameters = {**_place(key), "beside": beside.way if beside else _NOWHERE}
+        row = await self._database.fetch_one(_FIND, parameters)
+        if row is None:
+            raise DamagedError("a query that always gives a row gave none")
+        columns = Columns(row)
+        state = read_lane(columns, key.tag)
+        return replace(state, beside=columns.instant_or_none() or 0)
 
     def replace(self, unit: Unit, key: LaneKey, old: LaneState, new: LaneState) -> None:
         parameters: dict[str, Value] = {
@@ -51,7 +69,7 @@ class SQLLaneStore:
         unit.add(_CLEAR, _place(key))
 
     def end_row(self, unit: Unit, key: LaneKey) -> None:
-        unit.add(_END_ROW, _place(key))
+        unit.add(_END_ROW, {"owner": key.owner, "by_name": BY_NAME, "by_email": BY_EMAIL})
 
     def drop_quiet(self, unit: Unit, before: Instant) -> None:
         unit.add(_DROP_QUIET, {"before": before})
@@ -66,4 +84,4 @@ def read_lane(columns: Columns, tag: bytes) -> LaneState:
 
 
 def _place(key: LaneKey) -> dict[str, Value]:
-    return {"owner": key.owner, "device": key.device}
+    return {"owner": key.owner, "way": key.way}

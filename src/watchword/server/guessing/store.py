@@ -21,7 +21,7 @@ class LaneStore(Protocol):
         ...
 
     def end_row(self, unit: Unit, key: LaneKey) -> None:
-        """Forget how many failed in a row, and so open it, whatever was counted meanwhile."""
+        """Forget how many failed in a row by all strangers of its owner, whatever was counted meanwhile."""
         ...
 
     def drop_quiet(self, unit: Unit, before: Instant) -> None:

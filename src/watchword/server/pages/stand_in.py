@@ -54,6 +54,7 @@ class Begins(Protocol):
 
 
 class LogsIn(Protocol):
+    async def check_held(self, identifier: str) -> None: ...
     async def log_in(self, request: SealedRequest, context: RequestContext) -> Granted: ...
 
 
@@ -94,8 +95,8 @@ class StandIn:
     ) -> Granted:
         """What the enrolment granted, for the cookie. The browser's earlier session of the same account ends with it.
 
-        Raises `RefusedError` for every bad credential, `OverloadedError` where there is no place, `MalformedError` for
-        an identifier that is none.
+        Raises `RefusedError` for every bad credential, `TooManyError` while guesses are held, `OverloadedError` where
+        there is no place, `MalformedError` for an identifier that is none.
         """
         if self._busy >= PLACES:
             raise OverloadedError(_RETRY_AFTER)
@@ -120,6 +121,7 @@ class StandIn:
         self, identifier: str, password: Secret, context: RequestContext, instead_of: SessionId | None
     ) -> Granted:
         begun = await self._ask_how(identifier, context)
+        await self._login.check_held(identifier)  # before this server works for whoever guesses
         secret = await self._stretched(begun, password)
         answer = await self._prove(identifier, secret, begun.short_key, context)
         if answer.temporary_token is None:

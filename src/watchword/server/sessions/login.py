@@ -26,7 +26,7 @@ from watchword.server.db.unit import Database, GuardError, Unit
 from watchword.server.devices.credentials import EnrolmentCredentials
 from watchword.server.devices.model import TEMPORARY_TOKEN_LIFE, Device
 from watchword.server.devices.store import DeviceStore
-from watchword.server.guessing.model import LaneState, Reading, lane_of, strangers_of
+from watchword.server.guessing.model import LaneState, Reading, lane_of
 from watchword.server.guessing.nobody import NobodysLanes
 from watchword.server.guessing.service import CountedError, Guessing, Turn
 from watchword.server.sealed import Opened, SealedDoor
@@ -80,15 +80,24 @@ class LoginService:
         identifier_key = parse_identifier(opened.payload.identifier).key
         opened.check_identifier(identifier_key)
         secret = Secret(_secret_bytes(opened.payload.login_secret))
-        mark = self._guessing.mark()
-        attempt = await self._accounts.find_attempt(identifier_key, self._nobody.of(identifier_key))
-        strangers = Reading(attempt.lane, attempt.state, mark)
+        attempt, strangers = await self._find(identifier_key)
         device, lane = await self._enter_by(request, opened.digest, attempt, strangers, context)
         async with self._guessing.guess(
             lane, strangers, lambda reason: _refused(reason, opened, context)
         ) as turn:
             record = await self._verify(attempt.record, secret)
         return _Proven(record=record, device=device, turn=turn)
+
+    async def check_held(self, identifier: str) -> None:
+        """Raises `TooManyError` while a stranger's login with `identifier` would; any login asks again by itself."""
+        _, strangers = await self._find(parse_identifier(identifier).key)
+        self._guessing.check_held(strangers)
+
+    async def _find(self, identifier_key: str) -> tuple[LoginAttempt, Reading]:
+        """What there is to the name, or seems to be, and the lane of strangers who give it."""
+        mark = self._guessing.mark()
+        attempt = await self._accounts.find_attempt(identifier_key, self._nobody.of(identifier_key))
+        return attempt, Reading(attempt.lane, attempt.state, mark)
 
     async def _verify(self, record: LoginRecord | None, secret: Secret) -> LoginRecord:
         good = await self._passwords.check(record.login.verifier if record else None, secret)
@@ -126,7 +135,7 @@ class LoginService:
     ) -> tuple[Device, LaneState]:
         try:
             found = await self._devices.find_with_lane(DeviceId.parse(request.device or ""))
-            if found is None or attempt.lane != strangers_of(found[0].account_id):
+            if found is None or attempt.lane.owner != found[0].account_id.value:
                 raise RefusedError("unknown_device" if attempt.record else "unknown_name")
             key = DeviceVerifyingKey.from_stored(found[0].signing_key)
             check_device_proof(key, digest, request.signature or "")

@@ -66,6 +66,16 @@ def test_a_lane_is_closed_at_a_hundred_in_a_row_for_ever() -> None:
     assert {wait_ms(closed, Instant(NOW + ahead)) for ahead in (-YEAR, 0, DAY, 10 * YEAR)} == {LONGEST_DELAY}
 
 
+def test_two_lanes_side_by_side_are_closed_by_the_sum_of_their_rows() -> None:
+    almost = LaneState(1, LIMIT - 42, NOW, beside=40)
+    assert not is_closed(almost)
+    assert places(almost, NOW) == 2
+    assert not is_closed(failed(almost, NOW))
+    assert is_closed(failed(failed(almost, NOW), NOW))
+    assert wait_ms(LaneState(0, 0, Instant(0), beside=LIMIT), NOW) == LONGEST_DELAY
+    assert wait_ms(LaneState(0, 0, Instant(0), beside=LIMIT - 1), NOW) == 0
+
+
 def test_a_lane_that_opens_again_keeps_its_delays() -> None:
     opened = reopened(after(LIMIT))
     assert not is_closed(opened)
