@@ -223,16 +223,93 @@ async def test_policy_off_bans_nobody_but_whom_an_operator_does(world: World) ->
     assert node.ends_in(ATTACKER)
 
 
-async def test_forgeries_while_banned_make_the_ban_longer_up_to_a_day(world: World) -> None:
+async def test_forgeries_while_banned_begin_the_ban_again_and_never_double_it(world: World) -> None:
+    node = await open_node(world)
+    for _ in range(8):
+        node.fail(ATTACKER, kind=OffenceKind.FORGED)
+        node.clock.advance(11 * SECOND)
+    assert 900 - 88 <= node.ends_in(ATTACKER) <= 900
+    node.clock.advance(5 * MINUTE)
+    node.fail(ATTACKER, kind=OffenceKind.FORGED)
+    assert node.ends_in(ATTACKER) == 900
+
+
+async def test_a_further_ban_doubles_once_the_last_has_ended(world: World) -> None:
     node = await open_node(world)
     lengths = []
-    for _ in range(12):
+    for _ in range(9):
         node.fail(ATTACKER, kind=OffenceKind.FORGED)
         lengths.append(node.ends_in(ATTACKER) // 60)
-        node.clock.advance(IN_FLIGHT)
-    assert lengths[:8] == [15, 30, 60, 120, 240, 480, 960, 1440]
-    assert max(lengths[8:]) < 1440
-    assert node.bans.made[BanReason.FORGED] == 8
+        await node.step(node.ends_in(ATTACKER) * SECOND)
+    assert lengths == [15, 30, 60, 120, 240, 480, 960, 1440, 1440]
+
+
+async def test_policy_off_lets_in_whom_the_policy_banned_before(world: World) -> None:
+    strict = await open_node(world)
+    strict.fail(ATTACKER, 20)
+    await strict.bans.add("203.0.113.7", by=BY)
+    await strict.step(0)
+    off = await open_node(world, bans__policy="off")
+    off.bans._shared = True
+    assert (off.ends_in(ATTACKER), off.bans.live) == (0, 1)
+    assert off.ends_in("203.0.113.7")
+    strict.fail("198.51.100.8", 20)
+    await strict.bans.add("203.0.113.8", by=BY)
+    await strict.step(0)
+    await off.step(0)
+    assert (off.ends_in("198.51.100.8"), off.bans.live) == (0, 2)
+    assert (await open_node(world)).ends_in(ATTACKER) == 600
+
+
+async def test_the_policy_leaves_an_operators_ban_alone_and_does_not_double_for_it(world: World) -> None:
+    node, other = await open_node(world), await open_node(world)
+    node.bans._shared = other.bans._shared = True
+    ban = await node.bans.add(ATTACKER, by=BY, length_ms=MINUTE, note="asked them to stop")
+    for where in (node, other):  # the other has not heard of it
+        where.fail(ATTACKER, 20)
+        where.fail(ATTACKER, kind=OffenceKind.FORGED)
+    await node.step(0)
+    await other.step(0)
+    assert node.bans.page() == [ban]
+    assert [(each.id, each.note) for each in other.bans.page()] == [(ban.id, ban.note)]
+    assert (await open_node(world)).bans.page() == [ban]
+    await node.step(MINUTE)
+    node.fail(ATTACKER, 20)
+    await node.step(0)
+    assert (await open_node(world)).ends_in(ATTACKER) == 600
+
+
+async def test_single_forgeries_from_many_networks_do_not_ban_the_carrier(world: World) -> None:
+    node = await open_node(world)
+    phones = [f"2001:db8:1:{number:x}::7" for number in range(64)]
+    for phone in phones:
+        node.fail(phone, kind=OffenceKind.FORGED)
+    assert node.bans.live == len(phones)
+    assert not node.ends_in("2001:db8:1:ffff::1")
+    await node.step(15 * MINUTE)
+    for phone in phones[:4]:
+        node.fail(phone, kind=OffenceKind.FORGED)
+    assert node.ends_in("2001:db8:1:ff::1")
+
+
+async def test_failures_from_a_network_that_forged_make_its_ban_widen(world: World) -> None:
+    node = await open_node(world)
+    for number in range(4):
+        address = f"2001:db8:1:{number:x}::7"
+        node.fail(address, kind=OffenceKind.FORGED)
+        node.clock.advance(2 * MINUTE)
+        node.fail(address, 20)
+        node.clock.advance(2 * MINUTE)
+        node.fail(address, kind=OffenceKind.FORGED)
+    assert node.ends_in("2001:db8:1:ff::1")
+
+
+async def test_operators_bans_do_not_widen(world: World) -> None:
+    node = await open_node(world)
+    for number in range(3):
+        await node.bans.add(f"2001:db8:1:{number:x}::", by=BY)
+    node.fail("2001:db8:1:9::7", 20)
+    assert not node.ends_in("2001:db8:1:ff::1")
 
 
 @pytest.mark.parametrize("policy", ["balanced", "strict"])

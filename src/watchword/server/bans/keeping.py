@@ -92,6 +92,8 @@ class BanKeeper:
         now = self._clock.now()
         loaded = await self._store.load(since=Instant(now - self._policy.remembered_ms), limit=MAX_LIVE)
         for kept in loaded.bans:
+            if not self._holds(kept):
+                continue
             ban = self._bounded(kept, now)
             self._table.put(ban)
             if ban.ends_at < kept.ends_at and not self._shared:
@@ -123,14 +125,24 @@ class BanKeeper:
 
     def _take(self, kept: Ban, now: Instant, *, is_fresh: bool) -> None:
         here = self._table.last_of(kept.network)
-        if here == kept:
-            return  # our own
-        waiting = self._waiting.find(kept.network)
-        if waiting is not None and waiting.ban.ends_at >= kept.ends_at:
-            return  # ours is longer, and about to be kept
+        if here == kept or not self._holds(kept):
+            return  # our own, or none that counts here
+        if self._gives_way(kept):
+            return
         ban = self._as_if_now(kept, now) if is_fresh else self._bounded(kept, now)
         self._table.put(ban)
         self.on_heard(ban, was_live=here is not None and here.is_live(now))
+
+    def _holds(self, kept: Ban) -> bool:
+        """A policy that bans nobody has nobody kept out by what another one did. The rows stay."""
+        return kept.reason is BanReason.OPERATOR or not self._policy.off
+
+    def _gives_way(self, kept: Ban) -> bool:
+        """Whether ours of the same network is longer, and about to be kept. An operator's gives way to none."""
+        waiting = self._waiting.find(kept.network)
+        if waiting is None or (kept.reason is BanReason.OPERATOR and not kept.was_lifted):
+            return False
+        return waiting.ban.ends_at >= kept.ends_at
 
     def _bounded(self, kept: Ban, now: Instant) -> Ban:
         """No ban lasts longer from now on than it did when it was made: a clock may have been ahead then."""

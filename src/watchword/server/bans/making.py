@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from watchword.core.clock import SECOND, Clock, Instant, SteadyClock
@@ -17,7 +17,7 @@ from watchword.server.bans.keeping import BanKeeper
 from watchword.server.bans.limited import EachOf
 from watchword.server.bans.model import Ban, BanReason, Offence, OffenceKind
 from watchword.server.bans.networks import first_address, prefix_of, text_of
-from watchword.server.bans.policy import BanPolicy, Tally
+from watchword.server.bans.policy import BanPolicy, Tally, widens
 from watchword.server.bans.table import BanTable
 from watchword.server.bans.waiting import Made
 from watchword.server.bans.watching import BanChange, Change, Watchers
@@ -92,25 +92,37 @@ class BanMaker:
     def _ban(self, network: str, reason: BanReason, address: str) -> None:
         """Ban `network` for what was done from `address`, and what is around it where enough in there is banned."""
         now = self._means.steady.now()
-        previous = self._table.last_of(network)
-        doublings = self._policy.doublings(previous, now)
-        length = self._policy.length_ms(reason, doublings)
-        if not self._policy.extends(previous, length, now):
+        last = self._table.last_of(network)
+        live = last if last is not None and last.is_live(now) else None
+        ban = self._first(network, reason, last, now) if live is None else self._longer(live, reason, now)
+        if ban is None:
             return
-        live = previous if previous is not None and previous.is_live(now) else None
-        ban = Ban(
-            id=live.id if live is not None else self.new_id(),
-            network=network,
-            reason=reason,
-            made_at=now,
-            ends_at=Instant(now + length),
-            doublings=doublings,
-        )
         self._book.forget(network)
         self._keeper.later(Made(ban, self._event(ban, address)))
         self.take(ban, Change.BANNED if live is None else Change.EXTENDED)
-        for around in self._table.neighbours(prefix_of(network)):
+        for around in self._table.neighbours(prefix_of(network)) if widens(ban) else ():
             self._ban(text_of(around), BanReason.NEIGHBOURS, address)
+
+    def _first(self, network: str, reason: BanReason, last: Ban | None, now: Instant) -> Ban:
+        """A ban of a network that has none; `last` has ended."""
+        doublings = self._policy.doublings(last, now)
+        return Ban(
+            id=self.new_id(),
+            network=network,
+            reason=reason,
+            made_at=now,
+            ends_at=Instant(now + self._policy.length_ms(reason, doublings)),
+            doublings=doublings,
+        )
+
+    def _longer(self, live: Ban, reason: BanReason, now: Instant) -> Ban | None:
+        """`live` from now on; None where it stays as it is, as an operator's always does."""
+        length = self._policy.extended_ms(live)
+        if live.reason is BanReason.OPERATOR or not self._policy.extends(live, length, now):
+            return None
+        longer = replace(live, reason=reason, made_at=now, ends_at=Instant(now + length))
+        # What it was made for stays, unless what came now says more.
+        return longer if widens(longer) else replace(longer, reason=live.reason)
 
     def take(self, ban: Ban, change: Change) -> None:
         """Have `ban` hold from now on, and tell of it."""

@@ -89,14 +89,18 @@ class BanPolicy:
         return BanReason.NAMES if tally.names >= self.names else None
 
     def doublings(self, previous: Ban | None, now: Instant) -> int:
-        """For a ban that is made now of a network whose last one was `previous`."""
-        if previous is None or previous.was_lifted:
+        """For a ban that is made now of a network whose last one was `previous`, which has ended."""
+        if previous is None or not _counts(previous):
             return 0
         return max(0, min(previous.doublings, _MAX_DOUBLINGS) + 1 - _days_since(previous, now))
 
     def length_ms(self, reason: BanReason, doublings: int) -> int:
         first = self.forged_ms if reason is BanReason.FORGED else self.first_ms
         return min(first << min(doublings, _MAX_DOUBLINGS), self.longest_ms)
+
+    def extended_ms(self, live: Ban) -> int:
+        """For how long from now on `live` holds at most when more comes from there: it never grows while it is live."""
+        return min(live.length_ms, self.longest_ms)
 
     @property
     def remembered_ms(self) -> int:
@@ -112,11 +116,21 @@ class BanPolicy:
 
 def is_remembered(ban: Ban, now: Instant) -> bool:
     """Whether a further ban of the same network would be longer because of this one."""
-    return not ban.was_lifted and ban.doublings + 1 > _days_since(ban, now)
+    return _counts(ban) and ban.doublings + 1 > _days_since(ban, now)
+
+
+def widens(ban: Ban) -> bool:
+    """Whether `ban` counts for the networks around it: many failures led to it, or it is not the first one.
+
+    A single forgery does not: a telephone that changes its network with each would have its carrier's banned.
+    """
+    if ban.reason is BanReason.FORGED:
+        return ban.doublings > 0
+    return ban.reason is not BanReason.OPERATOR
 
 
 class Widening(NamedTuple):
-    """At least so many live bans of networks with `of` leading bits ban the one with `to` that they share."""
+    """At least so many live bans (that widen) of networks with `of` leading bits ban the one with `to` they share."""
 
     of: int
     to: int
@@ -131,6 +145,11 @@ _STRICT: Final = {
     OffenceKind.SCANNER: BanReason.SCANNER,
     OffenceKind.CONCURRENT: BanReason.CONCURRENT,
 }
+
+
+def _counts(ban: Ban) -> bool:
+    """Whether `ban` is the policy's own, and nobody took it back."""
+    return ban.reason is not BanReason.OPERATOR and not ban.was_lifted
 
 
 def _ms(seconds: int | None) -> int:

@@ -22,7 +22,10 @@ _PUT: Final = (
     " made_at = excluded.made_at, ends_at = excluded.ends_at, doublings = excluded.doublings,"
     " change = excluded.change"
 )
-_PUT_LATER: Final = f"{_PUT} where bans.ends_at <= excluded.ends_at"
+_PUT_LATER: Final = (
+    f"{_PUT} where bans.ends_at <= excluded.made_at"
+    " or (bans.ends_at <= excluded.ends_at and bans.reason <> 'operator')"
+)
 _BAN: Final = "network, id, reason, note, made_at, ends_at, doublings, change"
 _LOAD: Final = f"select {_BAN} from bans where ends_at > :since order by ends_at desc, network limit :limit"  # noqa: S608  # constants only
 _LAST: Final = "select last from changes where name = 'bans'"

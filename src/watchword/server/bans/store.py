@@ -46,7 +46,10 @@ class BanStore(Protocol):
     def begin(self, unit: Unit) -> None: ...
 
     def put(self, unit: Unit, ban: Ban, *, replace: bool = False) -> None:
-        """Keep `ban` as the newest of its network, unless one is kept that ends later (`replace`: whatever is kept)."""
+        """Keep `ban` as the newest of its network (`replace`: whatever is kept).
+
+        Else not where one is kept that ends later, or one by an operator that has not ended when `ban` is made.
+        """
         ...
 
     async def load(self, *, since: Instant, limit: int) -> Loaded:

@@ -12,7 +12,7 @@ from typing import Final
 from watchword.core.clock import SECOND, Instant, SteadyClock
 from watchword.server.bans.model import Ban, BanReason
 from watchword.server.bans.networks import V6_BITS, Place, Prefix, place_of, prefix_of
-from watchword.server.bans.policy import WIDENINGS, Widening, is_remembered
+from watchword.server.bans.policy import WIDENINGS, Widening, is_remembered, widens
 
 MAX_LIVE: Final = 131_072
 """About 100 MB. More: those that end soonest go."""
@@ -124,12 +124,13 @@ class BanTable:
     def remove(self, network: str) -> None:
         """Forget the live ban of `network`, and any that came before it."""
         self._past.pop(network, None)
-        if self._live.pop(network, None) is None:
+        found = self._live.pop(network, None)
+        if found is None:
             return
         prefix = prefix_of(network)
         level = self._levels[prefix.bits, prefix.length]
         del level[prefix.value]
-        self._count(prefix, -1)
+        self._count(found.ban, prefix, -1)
         if not level:
             del self._levels[prefix.bits, prefix.length]
             self._index()
@@ -157,7 +158,7 @@ class BanTable:
             level = self._levels[prefix.bits, prefix.length] = {}
             self._index()
         level[prefix.value] = self._live[ban.network] = LiveBan(ban, self._clock)
-        self._count(prefix, 1)
+        self._count(ban, prefix, 1)
         heapq.heappush(self._ends, (ban.ends_at, ban.network))
         if len(self._ends) > 2 * len(self._live) + MAX_PAST:
             self._ends = [(found.ban.ends_at, network) for network, found in self._live.items()]
@@ -169,8 +170,8 @@ class BanTable:
             lengths.setdefault(bits, []).append((bits - length, level))
         self._lengths = {bits: tuple(levels) for bits, levels in lengths.items()}
 
-    def _count(self, prefix: Prefix, step: int) -> None:
-        for rule in _rules_for(prefix):
+    def _count(self, ban: Ban, prefix: Prefix, step: int) -> None:
+        for rule in _rules_for(prefix) if widens(ban) else ():
             key = rule, prefix.to(rule.to).value
             self._within[key] += step
             if not self._within[key]:

@@ -8,9 +8,9 @@ import pytest
 from tests.kits.bans import BY, open_node
 from tests.kits.world import World, open_world
 
+from watchword.core.clock import MINUTE
 from watchword.errors import ForbiddenError, MalformedError, NotFoundError, UnavailableError
 from watchword.server.bans import service
-from watchword.server.bans.making import IN_FLIGHT
 from watchword.server.bans.model import OffenceKind
 from watchword.server.bans.store import BANS
 from watchword.server.bans.watching import Change
@@ -104,7 +104,7 @@ async def test_a_watcher_sees_bans_come_and_go(world: World) -> None:
     first = asyncio.ensure_future(anext(watching))
     await asyncio.sleep(0)
     node.fail(ATTACKER, kind=OffenceKind.FORGED)
-    node.clock.advance(IN_FLIGHT)
+    node.clock.advance(2 * MINUTE)
     node.fail(ATTACKER, kind=OffenceKind.FORGED)
     await node.bans.lift(ATTACKER, by=BY)
     seen = [await first, await anext(watching), await anext(watching)]
