@@ -186,6 +186,21 @@ async def test_fault_D18_guesses_at_the_name_do_not_tell_whose_e_mail_address_it
         assert (await try_login(world, "bob", bob.login_secret)).status_code == GOOD
 
 
+async def test_fault_D14_two_lanes_that_are_closed_at_once_are_told_of_once(tmp_path: Path) -> None:
+    names = ["bob", "bob@example.org"]
+    async with open_world(tmp_path) as world:
+        await make_member(world, "bob", email="bob@example.org")
+        for name in names:
+            await statuses(world, name, 1)
+        unit = Unit(key=b"lanes")
+        unit.add("update guessing_lanes set in_row = :half", {"half": LIMIT // 2 - 1})
+        await world.core.database.commit(unit)
+        at_both = await asyncio.gather(*(at_once(world, name, 4) for name in names))
+        assert 2 <= sum(each.count(REFUSED) for each in at_both) <= 4
+        assert len(await entries(world, AuditTag.LANE_CLOSED)) == 1
+        assert [await statuses(world, name, 1) for name in names] == [[HELD], [HELD]]
+
+
 @pytest.mark.parametrize("last", ["bob", "bob@example.org"])
 async def test_fault_D4_a_hundred_in_a_row_by_name_and_e_mail_close_both(tmp_path: Path, last: str) -> None:
     names = ["bob", "bob@example.org"]

@@ -1,7 +1,7 @@
 """Entering a lane before a password is verified, and what comes of it."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,7 +10,7 @@ from watchword.core.ids import AccountId, DeviceId
 from watchword.errors import OverloadedError, RefusedError, TooManyError
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.db.unit import Database, GuardError, Unit
-from watchword.server.guessing.delays import failed, is_closed, places, wait_ms
+from watchword.server.guessing.delays import FREE, LIMIT, failed, is_closed, places, wait_ms
 from watchword.server.guessing.model import FRESH, LaneKey, LaneState, Reading
 from watchword.server.guessing.store import LaneStore
 from watchword.server.guessing.turns import Turns
@@ -125,7 +125,7 @@ class Guessing:
 
     async def count(self, lane: Reading, event: AuditEvent) -> None:
         """A failure, in one unit of work with `event`, which describes it; one of a lane after the other."""
-        async with self._turns.recording(lane.key):
+        async with self._turns.recording(lane.key), self._closing(lane):
             for _ in range(_TRIES):
                 if self._turns.changed(lane.key, lane.mark):
                     lane = await self.read(lane.key)
@@ -138,6 +138,14 @@ class Guessing:
                 finally:
                     self._note_change(lane.key)  # of a commit whose caller has left as well
         raise OverloadedError
+
+    def _closing(self, lane: Reading) -> AbstractAsyncContextManager[None]:
+        """Near the limit two lanes side by side count in turn, so that one of them sees that it closes both.
+
+        Not before: that one waits for the other would tell that both are one account's.
+        """
+        near = lane.state.row >= LIMIT - 2 * FREE  # more than can have been counted since it was read
+        return self._turns.closing(lane.key.owner) if near else nullcontext()
 
     def _note_change(self, key: LaneKey) -> None:
         """The lane beside it is closed by the same row."""

@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Final
+from weakref import WeakValueDictionary
 
 from watchword.server.guessing.model import LaneKey
 
@@ -23,6 +24,7 @@ class Turns:
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self._lanes: dict[LaneKey, _Lane] = {}
+        self._closing: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._remembered = remembered
         self._changed: OrderedDict[LaneKey, int] = OrderedDict()
         self._count = 0
@@ -83,3 +85,7 @@ class Turns:
     def recording(self, key: LaneKey) -> asyncio.Lock:
         """One failure of a lane is counted after the other. Only while a turn is held."""
         return self._lanes[key].recording
+
+    def closing(self, owner: bytes) -> asyncio.Lock:
+        """One failure of an owner is counted after the other, where it may close lanes that count together."""
+        return self._closing.setdefault(owner, asyncio.Lock())

@@ -1,6 +1,7 @@
 """How long a lane is held, and how many guesses that leaves."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -125,6 +126,20 @@ def test_fault_D2_whoever_guesses_all_day_gets_35_then_24_and_a_hundred_in_all()
     assert sum(got) == LIMIT
     every_day = list(itertools.accumulate(got))
     assert every_day == [34, 58, 82, 100, 100, 100, 100, 100]
+
+
+def test_fault_D2_by_name_and_e_mail_day_one_gives_68_guesses_and_a_row_still_a_hundred() -> None:
+    lanes, now, got = [FRESH, FRESH], NOW, [0] * 4
+    while now < NOW + 4 * DAY:
+        for mine in (0, 1):
+            state = replace(lanes[mine], beside=lanes[1 - mine].in_row)
+            while not wait_ms(state, now):
+                state = failed(state, now)
+                got[(now - NOW) // DAY] += 1
+            lanes[mine] = state
+        now = Instant(now + 30 * SECOND)
+    assert got == [68, 32, 0, 0]
+    assert sum(got) == LIMIT
 
 
 @pytest.mark.parametrize("nodes", [2, 5])
