@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tests.kits.log_state import logs_as_they_were
 from tests.kits.network import no_network
+from tests.kits.policies import guarded, server_of, unguarded
 
 from watchword.middleware import waiting
 from watchword.testing.databases import (
@@ -49,6 +50,7 @@ __all__ = [
     "anyio_backend",
     "database",
     "database_location",
+    "guarded",
     "logs_as_they_were",
     "no_network",
     "patient_middleware",
@@ -56,6 +58,8 @@ __all__ = [
     "postgres_server",
     "postgres_url",
     "redis_server",
+    "server_of",
     "sqlite_database",
     "sqlite_path",
+    "unguarded",
 ]

@@ -6,13 +6,10 @@ The word list holds the password, so that whoever may try it all gets in: so it 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
-import pytest
 from tests.kits.attacker import Attacker, Foothold, Owner, addresses, register, verified
-from tests.kits.policies import FREE, GUARDED, OFF, Guarded, guarded_by, most_guesses
+from tests.kits.policies import FREE, Guarded, most_guesses
 from tests.kits.process import RunningServer
 
 from watchword.testing import measured
@@ -22,13 +19,6 @@ PASSWORD: Final = "violet kangaroo plays chess"
 LOGIN_S: Final = 2.0
 LOGINS: Final = 5
 """Of the owner, while the attack goes on."""
-
-
-@pytest.fixture(scope="module", params=GUARDED)
-def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    """One for all tests here: each attacks other names from other addresses."""
-    with guarded_by(request.param, tmp_path_factory.mktemp(request.param)) as guarded:
-        yield guarded
 
 
 def words(number: int) -> list[str]:
@@ -50,18 +40,17 @@ async def owner_logs_in(server: RunningServer, owner: Owner, times: int) -> list
     return taken
 
 
-def test_without_a_door_a_thousand_addresses_find_the_password(tmp_path: Path) -> None:
-    number = count(120, 1000)
-    with RunningServer.start(tmp_path / "data", settings=OFF) as server:
+def test_without_a_door_a_thousand_addresses_find_the_password(unguarded: RunningServer) -> None:
+    number, before = count(40, 1000), verified(unguarded)
 
-        async def attack() -> Attacker:
-            await register(server, "anna", password=PASSWORD)
-            async with Attacker(server, addresses(number)) as attacker:
-                await attacker.guess_all(("anna", word) for word in words(number))
-            return attacker
+    async def attack() -> Attacker:
+        await register(unguarded, "anna", password=PASSWORD)
+        async with Attacker(unguarded, addresses(number)) as attacker:
+            await attacker.guess_all(("anna", word) for word in words(number))
+        return attacker
 
-        attacker = asyncio.run(attack())
-        reached = verified(server)
+    attacker = asyncio.run(attack())
+    reached = verified(unguarded) - before
     measured.record(
         "attack on one account, nothing in the way", f"{reached} of {number} guesses verified: found"
     )

@@ -1,13 +1,19 @@
-"""The settings of a server under attack: as shipped, strict, and with nothing that would stop a guesser."""
+"""The settings of a server under attack: as shipped, strict, and with nothing that would stop a guesser.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+A worker starts one server of each policy, for all tests that ask for `guarded` or `unguarded`. So each of them has
+names of its own, and comes from addresses of its own: 127.1 to 127.4 and 127.6 to 127.8 are taken.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
+import pytest
 from tests.kits.process import RunningServer
 
+AT_ONCE: Final = 4
+"""Requests of a source, so few that a test can fill its places."""
 OFF: Final = {"bans.policy": "off", "limits.enabled": "false", "limits.guessing": "false"}
 """To show that an attack is one: without the door it succeeds."""
 BALANCED: Final[dict[str, str]] = {}
@@ -38,7 +44,29 @@ class Guarded:
     server: RunningServer
 
 
-@contextmanager
-def guarded_by(policy: str, folder: Path) -> Iterator[Guarded]:
-    with RunningServer.start(folder / "data", settings=GUARDED[policy]) as server:
-        yield Guarded(policy, server)
+@pytest.fixture(scope="session")
+def server_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], RunningServer]]:
+    """The worker's server of a policy, started when first asked for."""
+    ways = {name: {**settings, "limits.concurrent": str(AT_ONCE)} for name, settings in GUARDED.items()}
+    ways["off"] = {**OFF, "pages.password_form": "true"}
+    running: dict[str, RunningServer] = {}
+    with ExitStack() as stack:
+
+        def start(policy: str) -> RunningServer:
+            if policy not in running:
+                data = tmp_path_factory.mktemp(policy) / "data"
+                running[policy] = stack.enter_context(RunningServer.start(data, settings=ways[policy]))
+            return running[policy]
+
+        yield start
+
+
+@pytest.fixture(params=GUARDED)
+def guarded(request: pytest.FixtureRequest, server_of: Callable[[str], RunningServer]) -> Guarded:
+    return Guarded(request.param, server_of(request.param))
+
+
+@pytest.fixture
+def unguarded(server_of: Callable[[str], RunningServer]) -> RunningServer:
+    """Nothing stops anybody here, and the form for browsers without scripts is open."""
+    return server_of("off")
