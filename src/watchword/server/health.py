@@ -26,10 +26,7 @@ class Trouble(enum.StrEnum):
     REDIS = "Redis does not answer"
 
 
-class Note(enum.StrEnum):
-    """What an operator should know of a server that is ready."""
-
-    LOCAL = "Redis does not answer: this node counts limits for itself, and what it does not know it refuses"
+_LOCAL: Final = "this node counts limits for itself, and what it does not know it refuses"
 
 
 class Health:
@@ -67,9 +64,12 @@ class Health:
             found.append(Trouble.REDIS)
         return tuple(found)
 
-    def notes(self) -> tuple[Note, ...]:
+    def notes(self) -> tuple[str, ...]:
         """What is not as it should be and keeps nobody from being served."""
-        return (Note.LOCAL,) if self._shared is not None and self._shared.local else ()
+        if self._shared is None or not self._shared.local:
+            return ()
+        why = self._shared.link.why
+        return (f"{Trouble.REDIS}{f' ({why})' if why else ''}: {_LOCAL}",)
 
     async def _can_read(self) -> bool:
         try:

@@ -28,6 +28,8 @@ class RedisServer:
     directory: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="wwredis")))
     options: list[str] = field(default_factory=list)
     """Further ones for the command line, such as `--maxmemory`, `10mb`."""
+    config: Path | None = None
+    """A `redis.conf` to start from."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -41,7 +43,7 @@ class RedisServer:
     def start(self) -> None:
         """Start, and wait until it answers. One that was stopped starts empty, on the same socket."""
         command = [
-            str(self.program), "--port", "0", "--unixsocket", str(self.path), "--save", "", "--appendonly", "no",
+            str(self.program), *([str(self.config)] if self.config else []), "--port", "0", "--unixsocket", str(self.path), "--save", "", "--appendonly", "no",
             "--dir", str(self.directory), *self.options,
         ]  # fmt: skip
         with (self.directory / "log").open("ab") as log:

@@ -7,7 +7,7 @@ from watchword.errors import UnavailableError
 from watchword.server.audit.checkpointer import CheckpointHealth
 from watchword.server.db.measured import MeasuredDatabase
 from watchword.server.db.unit import GuardError, Unit
-from watchword.server.health import Health, Note, Trouble
+from watchword.server.health import Health, Trouble
 from watchword.server.measures import DatabaseMeasures, Shared
 
 pytestmark = pytest.mark.anyio
@@ -46,6 +46,7 @@ class Checkpoints:
 @dataclass
 class Link:
     up: bool = True
+    why: str = ""
 
 
 @dataclass
@@ -112,8 +113,9 @@ async def test_redis_that_is_away_is_a_trouble_where_it_is_needed_and_else_a_not
     link = Link()
     node = Node(shared=Shared(link, needed=needed))
     assert (await node.health.troubles(), node.health.notes()) == ((), ())
-    link.up = False
-    away = ((Trouble.REDIS,), ()) if needed else ((), (Note.LOCAL,))
-    assert (await node.health.troubles(), node.health.notes()) == away
+    link.up, link.why = False, "password"
+    assert await node.health.troubles() == ((Trouble.REDIS,) if needed else ())
+    said = [note.partition(":")[0] for note in node.health.notes()]
+    assert said == ([] if needed else ["Redis does not answer (password)"])
     link.up = True
     assert (await node.health.troubles(), node.health.notes()) == ((), ())

@@ -9,6 +9,10 @@ class Link(Protocol):
 
     @property
     def up(self) -> bool: ...
+    @property
+    def why(self) -> str:
+        """The word for why it is not up, where that is known."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

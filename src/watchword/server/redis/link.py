@@ -76,6 +76,10 @@ class RedisLink:
         self._line: Line | None = None
         self._up = False
         self._lost_at: float | None = None
+        self.why = ""
+        """The word for why Redis is away; "" while it is up, and before the first try."""
+        self._said: Final[set[str]] = set()
+        """Words that the log has of this time away: each once, though they may take turns four times a second."""
         self._refused: Final[set[str]] = set()
         """Codes of errors that were told in the log since the link came up."""
         self._boot_key = ""
@@ -164,7 +168,7 @@ class RedisLink:
                     line = await self._connect()
             except Exception as error:  # noqa: BLE001  # whatever it is: tried again, and said
                 await self._drop()
-                self._say_lost(error.word if isinstance(error, _RefusedError) else reason_of(error))
+                self._say_lost(self._word_for(error))
             else:
                 self._say_up()
                 self._tried.set()
@@ -211,17 +215,25 @@ class RedisLink:
             _log.info("redis.connected")
         else:
             _log.info("redis.back", away_s=round(self._clock.monotonic() - self._lost_at, 1))
-        self._up, self._lost_at = True, None
+        self._up, self._lost_at, self.why = True, None, ""
+        self._said.clear()
         self._refused.clear()
         self._listener.start()
         self._tell(up=True)
 
+    def _word_for(self, error: Exception) -> str:
+        """Why there was no connecting. A line that ended by itself has said why; what it leaves does not tell."""
+        if isinstance(error, _RefusedError):
+            return error.word
+        return self.why if self.why and isinstance(error, UnavailableError) else reason_of(error)
+
     def _say_lost(self, why: str) -> None:
-        if self._lost_at is not None:
-            return
-        self._lost_at = self._clock.monotonic()
-        was_up, self._up = self._up, False
-        _log.warning("redis.lost", why=why)
+        if self._lost_at is None:
+            self._lost_at = self._clock.monotonic()
+        was_up, self._up, self.why = self._up, False, why
+        if why not in self._said:
+            self._said.add(why)
+            _log.warning("redis.lost", why=why)
         if was_up:
             self._tell(up=False)
 

@@ -19,7 +19,7 @@ from watchword.server.logs import configure_logs
 from watchword.server.redis.link import LinkTimes, RedisLink
 from watchword.server.redis.listener import BEGUN
 from watchword.server.redis.script import Script
-from watchword.testing.redis import create
+from watchword.testing.redis import RedisServer, create
 
 pytestmark = pytest.mark.anyio
 ECHO = Script("return {KEYS[1], ARGV[1], #KEYS, #ARGV}")
@@ -204,6 +204,26 @@ async def test_the_log_says_why_redis_is_away(redis_server, caplog):
             assert told == [{"why": why}], url
 
 
+async def test_the_log_says_when_the_reason_changes_and_each_once(redis_server, caplog):
+    configure_logs()
+    async with linked(redis_server.url) as link:
+        caplog.clear()
+        redis_server.stop()
+        await until(lambda: link.why in {"no_socket", "nobody_listens"})
+        redis_server.options = ["--requirepass", "another"]
+        redis_server.start()
+        await until(lambda: link.why == "password")
+        assert not link.up
+        redis_server.command("AUTH", "another")
+        told = [record.watchword_fields["why"] for record in caplog.records if record.message == "redis.lost"]
+        assert told[-1] == "password"
+        assert len(told) == len(set(told)) > 1
+        redis_server.options = []
+        redis_server.restart()
+        await until(lambda: link.up)
+        assert link.why == ""
+
+
 async def test_the_password_opens_and_is_never_shown(redis_server, capfd):
     password = "correct-horse-4711"  # of this test's own server
     redis_server.command("CONFIG", "SET", "requirepass", password)
@@ -218,11 +238,20 @@ async def test_the_password_opens_and_is_never_shown(redis_server, capfd):
     assert "4711" not in "".join(capfd.readouterr())
 
 
-async def test_the_user_that_the_documentation_makes_may_do_what_we_do_and_no_more(redis_server):
-    lines = (Path(__file__).parents[4] / "docs/operations.md").read_text().splitlines()
-    rule = next(line for line in lines if line.startswith("ACL SETUSER ")).split()
-    assert redis_server.command(*rule) == b"+OK\r\n"
-    redis_server.command("CONFIG", "SET", "requirepass", "another")
+def use_documented_file(redis_server: RedisServer) -> None:
+    """Have it start from the `redis.conf` of the documentation, of which only its place and TLS are another."""
+    page = (Path(__file__).parents[4] / "docs/operations.md").read_text()
+    found = [block for block in page.split("```")[1::2] if "maxmemory-policy" in block]
+    assert len(found) == 1
+    file = redis_server.directory / "redis.conf"
+    file.write_text(found[0])
+    redis_server.stop()
+    redis_server.config = file
+    redis_server.start()
+
+
+async def test_the_user_that_the_documentation_makes_may_do_what_we_do_also_after_a_restart(redis_server):
+    use_documented_file(redis_server)
     heard: list[bytes] = []
     link = make(f"{redis_server.url}?username=watchword&password=PASSWORD&db=3")
     link.subscribe("bans", heard.append)
@@ -230,6 +259,9 @@ async def test_the_user_that_the_documentation_makes_may_do_what_we_do_and_no_mo
     try:
         assert link.up
         await publish_until_heard(link, b"word", heard)
+        boot_id = link.boot_id
+        redis_server.restart()
+        await until(lambda: link.up and link.boot_id != boot_id)
         assert (await link.run(ECHO, ["watchword:k"], ["x"]))[1] == b"x"
         limiter = RedisLimiter(link, clock=SystemClock(), entropy=SystemEntropy(), fallback=None)
         wanted = Demand((Bucket("a", Rate(1, 60_000), "read"),), Slots("s", 1))
