@@ -29,7 +29,7 @@ from watchword.testing.redis import create
 T = TypeVar("T")
 OK, REFUSED, TOO_MANY, AWAY = 200, 403, 429, 503
 REASONS = 4
-"""Words for why one Redis that is killed is away, at most: the line broke, its socket is gone, nobody listens, it loads."""
+"""Words for why one Redis is away, at most: it is silent, the line broke, nobody listens, it loads."""
 READS = 20
 """Of a source in an hour, at all nodes together. 127.0.0.1 is exempt."""
 

@@ -43,7 +43,8 @@ class RedisServer:
     def start(self) -> None:
         """Start, and wait until it answers. One that was stopped starts empty, on the same socket."""
         command = [
-            str(self.program), *([str(self.config)] if self.config else []), "--port", "0", "--unixsocket", str(self.path), "--save", "", "--appendonly", "no",
+            str(self.program), *([str(self.config)] if self.config else []),
+            "--port", "0", "--unixsocket", str(self.path), "--save", "", "--appendonly", "no",
             "--dir", str(self.directory), *self.options,
         ]  # fmt: skip
         with (self.directory / "log").open("ab") as log:
