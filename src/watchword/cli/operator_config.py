@@ -1,6 +1,5 @@
 """`serve` and `check-config`."""
 
-import asyncio
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -97,6 +96,8 @@ def _redis_warnings(config: "Config") -> tuple[str, ...]:
     """A server starts without Redis; an operator wants to know before. Raises `InvalidConfigError`."""
     if config.redis is None:
         return ()
+    import asyncio
+
     from watchword.server.redis.open import find_trouble
 
     trouble = asyncio.run(find_trouble(config.redis.reveal()))
