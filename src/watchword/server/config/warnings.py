@@ -11,6 +11,7 @@ from watchword.core.entropy import SystemEntropy
 from watchword.crypto.authority import Authority
 from watchword.crypto.passwords import ServerHash
 from watchword.server.accounts.model import RegistrationMode
+from watchword.server.config.door_warnings import door_warnings
 from watchword.server.config.environment import ROOT_KEY_VARIABLE
 from watchword.server.config.fields import FIELDS
 from watchword.server.config.load import FILE_VARIABLE
@@ -43,6 +44,7 @@ def find_warnings(config: Config, environ: Mapping[str, str], *, now: Instant) -
         *_proxies(config),
         *_passwords(config),
         *_guessing(config),
+        *door_warnings(config),
         *_pages(config),
         *_transport(config),
         *_metrics(config),

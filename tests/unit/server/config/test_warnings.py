@@ -4,6 +4,8 @@ import hashlib
 import ssl
 from pathlib import Path
 
+import pytest
+
 from watchword.core.clock import SystemClock
 from watchword.server.config import find_warnings, load_config
 from watchword.server.config.warnings import tls_is_hybrid
@@ -51,6 +53,53 @@ def test_guessing_without_bounds_beyond_loopback_is_warned_of(tmp_path):
     assert "limits.guessing is off" in warnings(tmp_path, **beyond, LIMITS_GUESSING="false")
     assert "limits.guessing" not in warnings(tmp_path, **beyond)
     assert "limits.guessing" not in warnings(tmp_path, LIMITS_GUESSING="false")
+
+
+def test_limits_and_bans_that_are_off_beyond_loopback_are_warned_of(tmp_path):
+    beyond = {"LISTEN": "0.0.0.0:443", "ORIGIN": "https://id.example.org"}
+    for variable, said in (
+        ({"BANS_POLICY": "off"}, "may go on for ever"),
+        ({"LIMITS_ENABLED": "false"}, "limits.enabled is off"),
+    ):
+        assert said in warnings(tmp_path, **beyond, **variable)
+        assert said not in warnings(tmp_path, **beyond)
+        assert said not in warnings(tmp_path, **variable)
+
+
+@pytest.mark.parametrize(
+    ("allow", "said"),
+    [
+        ("0.0.0.0/1, 128.0.0.0/1", "as many IPv4 addresses as a /0"),
+        ("11.0.0.0/9, 11.128.0.0/9", "as many IPv4 addresses as a /8"),
+        ("10.0.0.0/9, 10.0.0.0/10, 10.0.0.1", ""),
+        ("2000::/3", "as many IPv6 addresses as a /3"),
+        ("2001:db8::/33, 192.0.2.0/24", ""),
+        ("", ""),
+    ],
+)
+def test_exceptions_from_bans_that_cover_very_much_together_are_warned_of(tmp_path, allow, said):
+    shown = warnings(tmp_path, BANS_ALLOW=allow)
+    assert said in shown
+    assert ("bans.allow" in shown) is bool(said)
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"POLICY": "strict", "FAILURES": "9"}, "bans.failures is only for requests over a limit"),
+        ({"POLICY": "strict", "NAMES": "9"}, "nothing comes of bans.names"),
+        ({"POLICY": "off", "NAMES": "9", "FIRST_S": "60"}, "nothing comes of bans.names, bans.first_s"),
+        ({"FIRST_S": "7200", "LONGEST_S": "3600"}, "bans.first_s (7200) is cut to bans.longest_s (3600)"),
+        ({"LONGEST_S": "700"}, "bans.forged_s (900) is cut to bans.longest_s (700)"),
+        ({"FAILURES": "9", "NAMES": "9", "FIRST_S": "60", "FORGED_S": "60", "LONGEST_S": "60"}, ""),
+        ({"POLICY": "strict", "FIRST_S": "60"}, ""),
+        ({"POLICY": "off"}, ""),
+    ],
+)
+def test_settings_of_bans_that_nothing_comes_of_are_warned_of(tmp_path, variables, said):
+    shown = warnings(tmp_path, **{f"BANS_{name}": value for name, value in variables.items()})
+    assert said in shown
+    assert ("bans." in shown) is bool(said)
 
 
 def test_metrics_beyond_loopback_are_warned_of(tmp_path):
