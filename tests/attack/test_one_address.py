@@ -94,8 +94,8 @@ def test_a_scanner_is_banned_for_the_paths_that_it_asks_for_and_nobody_beside_it
     async def scan() -> list[int]:
         scanner, innocent = Foothold(guarded.server, SCANNER), Foothold(guarded.server, INNOCENT)
         paths = [PROBES[number % len(PROBES)] for number in range(limit + 2)]
-        statuses = [(await scanner.send("GET", path)).status for path in [*paths, "/login"]]
-        statuses.append((await innocent.send("GET", "/login")).status)
+        statuses = [(await scanner.send("GET", path)).status for path in [*paths, "/register"]]
+        statuses.append((await innocent.send("GET", "/register")).status)
         await scanner.close()
         await innocent.close()
         return statuses

@@ -55,10 +55,10 @@ def test_fault_D15_bans_and_counts_outlive_a_kill(tmp_path: Path) -> None:
             time.sleep(0.02)
         server.kill()
     with RunningServer.start(data, settings=SETTINGS) as server:
-        assert ask(server, BANNED, "/login") in {0, 429}
+        assert ask(server, BANNED, "/register") in {0, 429}
         assert ask(server, COUNTED) == 404
         assert ask(server, COUNTED) in {0, 429}
-        assert ask(server, "127.0.0.1", "/login") == 200
+        assert ask(server, "127.0.0.1", "/register") == 200
         shell = Shell(environ={"WATCHWORD_DATA": str(data)})
         listed = json.loads(shell.run("bans", "list", "--json").out)
         assert {ban["network"] for ban in listed} == {BANNED, COUNTED}

@@ -1,6 +1,7 @@
 """FAULTS section D at the gate: one door for every path, one answer whatever refuses, and who passes all the same."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,15 @@ pytestmark = pytest.mark.anyio
 
 STRANGER = "192.0.2.7"
 OTHER = "198.51.100.9"
-PAGE = "/login"
+PAGE = "/register"
+"""One that no ban lets through."""
+WELCOME = {
+    ("GET", "/login"),
+    ("GET", "/favicon.ico"),
+    ("GET", "/assets/site.css"),
+    ("GET", "/assets/nothing"),
+}
+"""What a browser needs to begin a sign-in: the ban lets it through, a few times."""
 PLAIN = {"accept": "application/json"}
 NOWHERE = [
     ("GET", "/nothing"),
@@ -101,14 +110,60 @@ def ways(world: World) -> list[tuple[str, str]]:
 async def test_fault_D17_a_ban_holds_on_every_path_before_a_body_is_read(world: World):
     world.address = STRANGER
     ban(world)
-    assert len(ways(world)) > 30
-    for method, path in ways(world):
+    held = [way for way in ways(world) if way not in WELCOME]
+    assert len(held) > 30
+    for method, path in held:
         for accept in (b"application/json", b"text/html"):
             status, _ = await head_alone(world, method, path, (b"accept", accept))
             assert status == 429, (method, path)
         status, _ = await head_alone(world, method, path, (b"origin", b"https://elsewhere.example"))
         assert status == 429, (method, path)
-    assert world.door.refused == {("ban", "banned"): 3 * len(ways(world))}
+    assert world.door.refused == {("ban", "banned"): 3 * len(held)}
+
+
+async def test_fault_D12_a_ban_lets_a_browser_begin_a_sign_in_sixty_times_a_minute(world: World):
+    """Neither another method nor the form that takes a password; to each address its own; and no more than that."""
+
+    async def asked(method: str, path: str) -> int:
+        return (await world.call(method, path, headers=PLAIN)).status_code
+
+    for address in (STRANGER, OTHER):
+        world.address = address
+        ban(world, address)
+        for way in sorted(WELCOME):
+            assert await asked(*way) in {200, 404}, way
+        assert await asked("HEAD", "/login") == 200
+        for way in (("POST", "/login"), ("DELETE", "/login"), ("GET", "/login/"), ("GET", "/Login")):
+            assert await asked(*way) == 429, way
+    seen = [await asked("GET", path) for _ in range(30) for path in ("/login", "/assets/nothing")]
+    assert seen == [*[200, 404] * 27, 200, *[429] * 5]
+    refused = await world.call("GET", "/login", headers=PLAIN)
+    assert 600 < int(refused.headers["retry-after"]) <= 900  # the ban's, not the bucket's
+    assert "ratelimit" not in refused.headers
+    world.clock.advance(1_000)
+    assert [await asked("GET", "/login") for _ in range(2)] == [200, 429]
+
+
+async def test_fault_D12_sources_of_one_banned_48_share_what_a_ban_lets_through(world: World):
+    seen = []
+    for source in range(5):
+        world.address = f"2001:db8:1:{source}00::1"
+        ban(world, world.address)
+        seen += [(await world.call("GET", "/assets/nothing")).status_code for _ in range(60)]
+    assert seen == [*[404] * 240, *[429] * 60]
+
+
+async def test_a_page_that_was_let_in_gets_what_it_is_made_of(tmp_path: Path):
+    """Files count apart: ten for each page that a source may read."""
+    async with open_world(tmp_path / "data", limits__read="2/1h") as world:
+        world.address = STRANGER
+        page = [await world.call("GET", "/login", headers=PLAIN) for _ in range(3)]
+        assert [each.status_code for each in page] == [200, 200, 429]
+        files = re.findall(r'(?:src|href)="(/assets/[^"]+)"', page[0].text)
+        assert len(files) == 3
+        seen = [(await world.call("GET", file)).status_code for _ in range(7) for file in files]
+        assert seen == [*[200] * 20, 429]
+        assert world.door.refused == {("limit", "rate_read"): 1, ("limit", "rate_asset"): 1}
 
 
 async def test_fault_D17_a_wrong_host_is_no_way_around_a_ban(world: World):
@@ -125,7 +180,7 @@ async def test_fault_D17_limits_hold_on_every_path_before_a_body_is_read(tmp_pat
     async with open_world(tmp_path / "data", pages__password_form="true", **settings) as world:
         signed = await sign_in(world, "anna")
         world.address = STRANGER
-        for path in ("/", "/api/nothing"):
+        for path in ("/", "/api/nothing", *["/assets/nothing"] * 10):
             await world.call("GET", path)
         await world.call("POST", "/api/login/begin", {})
         await world.call("POST", "/api/register", {})

@@ -7,7 +7,16 @@ from watchword.errors import Quota, TooManyError
 from watchword.server.addresses import source_of, wider_sources
 from watchword.server.door.classes import WIDER, class_of
 from watchword.server.http.endpoint import Request, Route
-from watchword.server.limits.model import CONCURRENT, Bucket, Demand, Exceeded, Rate, Slots
+from watchword.server.limits.model import (
+    ASSET,
+    ASSETS_FOR_EACH_READ,
+    CONCURRENT,
+    Bucket,
+    Demand,
+    Exceeded,
+    Rate,
+    Slots,
+)
 
 _MS: Final = 1000
 _NOTHING: Final = Demand(())
@@ -17,7 +26,7 @@ class Demands:
     """`rates` by class of request; `concurrent` requests of one source at once."""
 
     def __init__(self, rates: Mapping[str, Rate], concurrent: int) -> None:
-        self._rates: Final = dict(rates)
+        self._rates: Final = {ASSET: rates["read"].times(ASSETS_FOR_EACH_READ), **rates}
         self._wider: Final = {name: self._rates[name].times(factor) for name, factor in WIDER.items()}
         self._concurrent: Final = concurrent
 

@@ -16,6 +16,7 @@ from watchword.server.bans.service import Bans
 from watchword.server.door.demands import Demands, too_many
 from watchword.server.door.offences import offence_by, offence_of
 from watchword.server.door.passes import Passes
+from watchword.server.door.welcome import Welcome
 from watchword.server.http.endpoint import Request, Route
 from watchword.server.limits.limiter import Limiter
 from watchword.server.limits.model import Exceeded, Lease
@@ -45,6 +46,7 @@ class TheGate:
         self._passes = passes
         self._clock = clock
         self._measures = measures
+        self._welcome = Welcome(limiter)
         self._said_at = float("-inf")
 
     async def check(self, request: Request, route: Route | None) -> DeviceId | None:
@@ -52,6 +54,8 @@ class TheGate:
             self._tell_of_proxy(request)
         refusal = self._refusal(request, route)
         if refusal is None:
+            return None
+        if refusal.reason == BANNED and await self._welcome.lets_in(request, route):
             return None
         try:
             device = await self._passes.device(request, route)

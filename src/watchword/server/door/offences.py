@@ -14,7 +14,7 @@ from watchword.server.bans.model import OffenceKind
 from watchword.server.door.scanners import is_scanner_path
 from watchword.server.http.endpoint import Request, Route
 from watchword.server.http.headers import Headers
-from watchword.server.limits.model import LIMIT_CLASSES
+from watchword.server.limits.model import ASSET, LIMIT_CLASSES
 from watchword.server.measures.outcomes import bounded_reason
 
 _CREDENTIAL: Final = OffenceKind.CREDENTIAL
@@ -71,7 +71,7 @@ OFFENCES: Final[Mapping[str, OffenceKind | None]] = {
     "unknown_key": _CREDENTIAL,
     # Limits.
     "concurrent": OffenceKind.CONCURRENT,
-    **{f"rate_{name}": OffenceKind.LIMITED for name in LIMIT_CLASSES},
+    **{f"rate_{name}": OffenceKind.LIMITED for name in (*LIMIT_CLASSES, ASSET)},
     # Time, races, and what was asked twice.
     "audience": None,
     "banned": None,

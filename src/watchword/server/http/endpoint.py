@@ -20,7 +20,7 @@ MAX_BODY: Final = 65_536
 METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _PATH: Final = re.compile(r"/|(?:/(?:[A-Za-z0-9._~-]+|\{[a-z_]+\}))+")
 _MAX_REASON: Final = 200
-Limit = Literal["read", "sign_in", "register", "account", "other", "free"]
+Limit = Literal["read", "asset", "sign_in", "register", "account", "other", "free"]
 """The limit that a request counts against; `free` is none."""
 
 
@@ -58,7 +58,8 @@ class Route:
     `about` is what its documentation is made of; every route of the API has it.
 
     `limit` is what a request counts against where that does not follow from the rest (`server/door/classes`). With
-    `for_devices` a device of the account may prove itself in a header, before anything else is looked at.
+    `for_devices` a device of the account may prove itself in a header, before anything else is looked at. What is
+    `past_bans` may be asked for by whoever is banned too, a few times: a page to sign in by, and what it is made of.
 
     A `page` is for people: identity comes from the cookie, errors are pages, and a parameter of the query that it does
     not declare is not there. `form` is a msgspec struct of text fields, for a body that a page's form posts.
@@ -78,6 +79,7 @@ class Route:
     form: type[msgspec.Struct] | None = None
     limit: Limit | None = None
     for_devices: bool = False
+    past_bans: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in METHODS or not _PATH.fullmatch(self.path):

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 LIMIT_CLASSES: Final = ("read", "sign_in", "register", "account", "other")
-"""Every request belongs to one of them."""
+"""Every request belongs to one of them, or is for an `ASSET`."""
+ASSET: Final = "asset"
+"""Files that pages are made of: no setting of its own, but so many times `read`, of which each page takes one."""
+ASSETS_FOR_EACH_READ: Final = 10
 _SECOND: Final = 1000
 NANOSECOND_PER_MS: Final = 1_000_000
 CONCURRENT: Final = "concurrent"

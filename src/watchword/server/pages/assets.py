@@ -78,8 +78,8 @@ class Assets:
     def routes(self) -> list[Route]:
         """Public; a name that is not there is like any other path that is not."""
         return [
-            Route("GET", PLACE + "{file}", self._answer, page=True),
-            Route("GET", "/favicon.ico", self._icon, page=True),
+            Route("GET", PLACE + "{file}", self._answer, page=True, limit="asset", past_bans=True),
+            Route("GET", "/favicon.ico", self._icon, page=True, limit="asset", past_bans=True),
         ]
 
     async def _answer(self, request: Request) -> Reply:

@@ -62,7 +62,7 @@ def page_routes(
 
     return [
         Route("GET", "/", home, page=True),
-        Route("GET", "/login", login, page=True, query=_LOGIN_QUERY),
+        Route("GET", "/login", login, page=True, query=_LOGIN_QUERY, past_bans=True),
         Route("GET", "/register", register, page=True, query=frozenset({"return"})),
         *([Route("GET", "/styleguide", show_styleguide, page=True)] if styleguide else []),
         *account_routes(maker=maker, cookies=cookies, sessions=sessions, activity=activity),
