@@ -119,6 +119,11 @@ def is_remembered(ban: Ban, now: Instant) -> bool:
     return _counts(ban) and ban.doublings + 1 > _days_since(ban, now)
 
 
+def remembered_till(ban: Ban) -> Instant:
+    """Until when `is_remembered`, of one that is."""
+    return Instant(ban.ends_at + (ban.doublings + 1) * DAY)
+
+
 def widens(ban: Ban) -> bool:
     """Whether `ban` counts for the networks around it: many failures led to it, or it is not the first one.
 

@@ -7,7 +7,7 @@ offend ──▶ book ──▶ ban in the table ──▶ (wake) rows and audit
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Final
 
 from watchword.core.clock import SECOND, Instant
@@ -20,8 +20,9 @@ from watchword.server.bans.book import OffenceBook
 from watchword.server.bans.keeping import BanKeeper
 from watchword.server.bans.making import BanMaker, Means, facts_of
 from watchword.server.bans.model import FOR_EVER, MAX_NOTE, Ban, BanReason, Offence
-from watchword.server.bans.networks import dangers, parse_network, place_of, prefix_of
+from watchword.server.bans.networks import dangers, parse_network, prefix_of
 from watchword.server.bans.policy import BanPolicy
+from watchword.server.bans.store import MAX_SAVED
 from watchword.server.bans.table import BanTable, LiveBan
 from watchword.server.bans.waiting import Made
 from watchword.server.bans.watching import BanChange, Change
@@ -88,8 +89,7 @@ class Bans:
 
     def page(self, *, after: BanId | None = None, limit: int = MAX_PAGE) -> list[Ban]:
         """Live bans in the order of their ids, which is that of their beginnings; the next ones behind `after`."""
-        found = [ban for ban in self._table if after is None or ban.id > after]
-        return sorted(found, key=lambda ban: ban.id)[: max(1, min(limit, MAX_PAGE))]
+        return self._table.page(after, max(1, min(limit, MAX_PAGE)))
 
     async def add(
         self,
@@ -138,6 +138,13 @@ class Bans:
         bans = self._meant(target)
         if len(bans) > 1 and not confirmed and not prefix_of(_parse_target(target)).length:
             raise ForbiddenError(f"that lifts all {len(bans)} bans: say --yes if you mean it")
+        lifted: list[Ban] = []
+        for start in range(0, len(bans), MAX_SAVED):
+            lifted += await self._lift(bans[start : start + MAX_SAVED], by)
+        return lifted
+
+    async def _lift(self, bans: Sequence[Ban], by: Facts) -> list[Ban]:
+        """So many at once that others have their turn in between."""
         now = self._steady.now()
         lifted = [_lifted(ban, now) for ban in bans]
         events = [self._lifted_event(ban, by) for ban in lifted]
@@ -156,8 +163,8 @@ class Bans:
 
     def _meant(self, target: str) -> list[Ban]:
         if target.startswith(f"{BanId.prefix}_"):
-            meant = BanId.parse(target)
-            found = [ban for ban in self._table if ban.id == meant]
+            meant = self._table.by_id(BanId.parse(target))
+            found = [meant] if meant is not None else []
         else:
             network = _parse_target(target)
             found = self._table.within(source_of(network) or network)
@@ -166,8 +173,7 @@ class Bans:
         return found
 
     def _why_none(self, target: str) -> str:
-        place = place_of(target)
-        around = [ban for ban in self._table if place is not None and prefix_of(ban.network).holds(place)]
+        around = self._table.around(target)
         if around:
             return f"“{target}” is banned with all of {around[0].network}: lift that, by its name"
         return f"nobody at “{target}” is banned"
@@ -225,7 +231,7 @@ class Bans:
 
     async def keep(self) -> None:
         """Write what is to be written, and take what other nodes have written. Raises `UnavailableError`."""
-        self._table.expire()
+        await self._expire()
         await self._keeper.flush()
         now = self._steady.now()
         if now - self._counted_at >= LOOK_EVERY_S * SECOND:  # not with each ban of a storm
@@ -233,6 +239,12 @@ class Bans:
             self._counted_at = now
         if self._shared:
             await self._keeper.hear()
+
+    async def _expire(self) -> None:
+        more = True
+        while more:
+            more = self._table.expire()
+            await asyncio.sleep(0)  # others have their turn
 
     async def _rest(self, *, trouble: bool) -> None:
         if trouble:  # what is to be kept would wake us at once

@@ -1,23 +1,28 @@
 """The bans of this process' memory: found in a few microseconds, however many there are.
 
-For each length of prefix that any ban has, one dictionary from leading bits to the ban. Bans of the policy have one
-length for IPv4 and three for IPv6, so a look is one to three steps.
+Nothing here goes through all of them: ids have an index and an order, and what has ended is taken in steps.
 """
 
-import heapq
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 from watchword.core.clock import SECOND, Instant, SteadyClock
+from watchword.core.ids import BanId
+from watchword.server.bans.ends import Ends
 from watchword.server.bans.model import Ban, BanReason
 from watchword.server.bans.networks import V6_BITS, Place, Prefix, place_of, prefix_of
-from watchword.server.bans.policy import WIDENINGS, Widening, is_remembered, widens
+from watchword.server.bans.ordered import Ordered
+from watchword.server.bans.policy import WIDENINGS, Widening, is_remembered, remembered_till, widens
+from watchword.server.bans.prefix_map import PrefixMap
 
 MAX_LIVE: Final = 131_072
 """About 100 MB. More: those that end soonest go."""
 MAX_PAST: Final = 65_536
 """Bans that ended and are remembered for the next one's length. More: the oldest go."""
+STEP: Final = 500
+"""Bans that `expire` looks at: a few milliseconds."""
 _LONGEST_RETRY_S: Final = 86_400
 """Nobody is told to come back in 8,000 years."""
 
@@ -50,23 +55,22 @@ class BanTable:
 
     def __init__(self, clock: SteadyClock, exempt: Iterable[str] = (), *, max_live: int = MAX_LIVE) -> None:
         self._clock = clock
-        self._exempt = tuple(prefix_of(network) for network in exempt)
+        self._exempt = PrefixMap[bool]()
+        for network in exempt:
+            self._exempt.put(prefix_of(network), True)
         self._max_live = max_live
-        self._levels: dict[tuple[int, int], dict[int, LiveBan]] = {}
-        self._lengths: dict[int, tuple[tuple[int, dict[int, LiveBan]], ...]] = {}
+        self._networks = PrefixMap[LiveBan]()
         self._live: dict[str, LiveBan] = {}
+        self._by_id: dict[bytes, LiveBan] = {}
+        self._order = Ordered()
+        self._ends = Ends()
         self._past: OrderedDict[str, Ban] = OrderedDict()
-        self._ends: list[tuple[Instant, str]] = []
+        self._forgets = Ends()
         self._within: Counter[tuple[Widening, int]] = Counter()
 
     def __len__(self) -> int:
         """How many are live, or were until a moment ago."""
         return len(self._live)
-
-    def __iter__(self) -> Iterator[Ban]:
-        """Those that are live."""
-        now = self._clock.now()
-        return iter([found.ban for found in self._live.values() if found.ban.is_live(now)])
 
     def find(self, address: str) -> LiveBan | None:
         """The ban that keeps `address` (canonical) out, the longest where there are several."""
@@ -77,38 +81,48 @@ class BanTable:
 
     def _find(self, place: Place) -> LiveBan | None:
         found: LiveBan | None = None
-        for shift, entries in self._lengths.get(place.bits, ()):
-            entry = entries.get(place.value >> shift)
-            if entry is not None and (found is None or entry.ban.ends_at > found.ban.ends_at):
+        for entry in self._networks.around(place):
+            if found is None or entry.ban.ends_at > found.ban.ends_at:
                 found = entry
-        if found is None or not found.ban.is_live(self._clock.now()) or self._holds_exempt(place):
+        if found is None or not found.ban.is_live(self._clock.now()) or self._exempt.holds(place):
             return None
         return found
 
     def is_exempt(self, address: str) -> bool:
         place = place_of(address)
-        return place is not None and self._holds_exempt(place)
+        return place is not None and self._exempt.holds(place)
 
     def covers_exempt(self, network: str) -> bool:
         """Whether everybody in a canonical network is exempt."""
-        prefix = prefix_of(network)
-        return any(
-            each.bits == prefix.bits and each.length <= prefix.length and prefix.to(each.length) == each
-            for each in self._exempt
-        )
-
-    def _holds_exempt(self, place: Place) -> bool:
-        return any(prefix.holds(place) for prefix in self._exempt)
+        return self._exempt.covers(prefix_of(network))
 
     def last_of(self, network: str) -> Ban | None:
         """The newest ban of exactly this network, live or remembered."""
         live = self._live.get(network)
         return live.ban if live is not None else self._past.get(network)
 
+    def by_id(self, ban: BanId) -> Ban | None:
+        """A live one."""
+        found = self._by_id.get(ban.value)
+        return found.ban if found is not None and found.ban.is_live(self._clock.now()) else None
+
+    def page(self, after: BanId | None, limit: int) -> list[Ban]:
+        """`limit` live bans at most, in the order of their ids, those behind `after`."""
+        keys = self._order.after(after.value if after is not None else b"")
+        return list(islice(self._alive(self._by_id[key] for key in keys), limit))
+
     def within(self, network: str) -> list[Ban]:
         """The live bans of this canonical network and of all in it."""
-        outer = prefix_of(network)
-        return [ban for ban in self if _is_within(prefix_of(ban.network), outer)]
+        return list(self._alive(self._networks.within(prefix_of(network))))
+
+    def around(self, address: str) -> list[Ban]:
+        """The live bans of all networks that hold an address, exempt or not."""
+        place = place_of(address)
+        return list(self._alive(self._networks.around(place))) if place is not None else []
+
+    def _alive(self, found: Iterable[LiveBan]) -> Iterator[Ban]:
+        now = self._clock.now()
+        return (each.ban for each in found if each.ban.is_live(now))
 
     def put(self, ban: Ban) -> None:
         """Take `ban` as the newest of its network. One that is over, or was lifted, is remembered or forgotten."""
@@ -118,30 +132,37 @@ class BanTable:
             self._remember(ban, now)
             return
         self._insert(ban)
-        if len(self._live) > self._max_live:
-            self._drop_soonest()
+        while len(self._live) > self._max_live:
+            self.remove(self._ends.soonest())
 
     def remove(self, network: str) -> None:
         """Forget the live ban of `network`, and any that came before it."""
-        self._past.pop(network, None)
+        self._forget(network)
         found = self._live.pop(network, None)
         if found is None:
             return
         prefix = prefix_of(network)
-        level = self._levels[prefix.bits, prefix.length]
-        del level[prefix.value]
+        self._networks.remove(prefix)
         self._count(found.ban, prefix, -1)
-        if not level:
-            del self._levels[prefix.bits, prefix.length]
-            self._index()
+        self._ends.discard(network)
+        if self._by_id.get(found.ban.id.value) is found:
+            del self._by_id[found.ban.id.value]
+            self._order.remove(found.ban.id.value)
 
-    def expire(self) -> None:
-        """Move what has ended to what is remembered, and forget what makes no difference any more."""
+    def expire(self) -> bool:
+        """Move what has ended to what is remembered, and forget what makes no difference any more, STEP of each.
+
+        True where there may be more: no pause is to be longer for however many that end at once.
+        """
         now = self._clock.now()
-        while self._ends and self._ends[0][0] <= now:
-            self._retire(*heapq.heappop(self._ends), now)
-        for network in [network for network, ban in self._past.items() if not is_remembered(ban, now)]:
-            del self._past[network]
+        ended, forgotten = self._ends.due(now, STEP), self._forgets.due(now, STEP)
+        for network in ended:
+            ban = self._live[network].ban
+            self.remove(network)
+            self._remember(ban, now)
+        for network in forgotten:
+            self._past.pop(network, None)
+        return STEP in (len(ended), len(forgotten))
 
     def neighbours(self, prefix: Prefix) -> list[Prefix]:
         """The networks around `prefix` that are to be banned, since enough in them is."""
@@ -152,23 +173,14 @@ class BanTable:
         ]
 
     def _insert(self, ban: Ban) -> None:
-        prefix = prefix_of(ban.network)
-        level = self._levels.get((prefix.bits, prefix.length))
-        if level is None:
-            level = self._levels[prefix.bits, prefix.length] = {}
-            self._index()
-        level[prefix.value] = self._live[ban.network] = LiveBan(ban, self._clock)
+        prefix, found = prefix_of(ban.network), LiveBan(ban, self._clock)
+        self._live[ban.network] = found
+        self._networks.put(prefix, found)
         self._count(ban, prefix, 1)
-        heapq.heappush(self._ends, (ban.ends_at, ban.network))
-        if len(self._ends) > 2 * len(self._live) + MAX_PAST:
-            self._ends = [(found.ban.ends_at, network) for network, found in self._live.items()]
-            heapq.heapify(self._ends)
-
-    def _index(self) -> None:
-        lengths: dict[int, list[tuple[int, dict[int, LiveBan]]]] = {}
-        for (bits, length), level in self._levels.items():
-            lengths.setdefault(bits, []).append((bits - length, level))
-        self._lengths = {bits: tuple(levels) for bits, levels in lengths.items()}
+        self._ends.put(ban.network, ban.ends_at)
+        if ban.id.value not in self._by_id:
+            self._order.add(ban.id.value)
+        self._by_id[ban.id.value] = found
 
     def _count(self, ban: Ban, prefix: Prefix, step: int) -> None:
         for rule in _rules_for(prefix) if widens(ban) else ():
@@ -177,32 +189,19 @@ class BanTable:
             if not self._within[key]:
                 del self._within[key]
 
-    def _retire(self, ends_at: Instant, network: str, now: Instant) -> None:
-        """A heap's entry may be of an earlier ban of the same network: then it says nothing."""
-        found = self._live.get(network)
-        if found is not None and found.ban.ends_at == ends_at:
-            self.remove(network)
-            self._remember(found.ban, now)
-
     def _remember(self, ban: Ban, now: Instant) -> None:
         if is_remembered(ban, now):
             self._past[ban.network] = ban
+            self._forgets.put(ban.network, remembered_till(ban))
             if len(self._past) > MAX_PAST:
-                self._past.popitem(last=False)
+                self._forget(next(iter(self._past)))
 
-    def _drop_soonest(self) -> None:
-        while len(self._live) > self._max_live:
-            ends_at, network = heapq.heappop(self._ends)
-            found = self._live.get(network)
-            if found is not None and found.ban.ends_at == ends_at:
-                self.remove(network)
+    def _forget(self, network: str) -> None:
+        if self._past.pop(network, None) is not None:
+            self._forgets.discard(network)
 
 
 def _rules_for(prefix: Prefix) -> list[Widening]:
     if prefix.bits != V6_BITS:
         return []
     return [rule for rule in WIDENINGS if rule.of == prefix.length]
-
-
-def _is_within(inner: Prefix, outer: Prefix) -> bool:
-    return inner.bits == outer.bits and inner.length >= outer.length and inner.to(outer.length) == outer

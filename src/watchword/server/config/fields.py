@@ -460,7 +460,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         read=parse.parse_allowed,
         default=["127.0.0.1", "::1"],
         default_text="127.0.0.1, ::1",
-        unit="list of addresses and networks",
+        unit="list of addresses and networks, at most 10,000",
         effect="Who is never banned, nor limited as a source.",
     ),
     Field(

@@ -35,6 +35,7 @@ _OTHERS: Final = 0o007
 _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _RATE: Final = re.compile(r"([0-9]{1,9})/([0-9]{1,9})([smh])")
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600}
+_MAX_ALLOWED: Final = 10_000
 _MAX_BURST: Final = 1_000_000
 _MAX_WINDOW_S: Final = 86_400
 _EVERYBODY: Final = frozenset({"*", "all", "any", "true", "yes"})
@@ -283,6 +284,8 @@ def parse_rate(value: Any) -> Rate:
 def parse_allowed(value: Any) -> tuple[str, ...]:
     """Addresses and networks; an empty list is good."""
     items = [] if isinstance(value, str) and not value.strip() else _items(value, "addresses and networks")
+    if len(items) > _MAX_ALLOWED:
+        raise MalformedError(f"holds {len(items):,} addresses and networks: {_MAX_ALLOWED:,} at most")
     return tuple(dict.fromkeys(_parse_allowed(_text(item).strip()) for item in items))
 
 

@@ -200,3 +200,10 @@ def test_what_is_no_ratio_is_refused(bad: object) -> None:
 def test_metrics_listen_on_an_address_of_the_network(bad: str) -> None:
     with pytest.raises(MalformedError):
         parse.parse_host_port(bad)
+
+
+def test_the_list_of_who_is_never_banned_is_bounded():
+    places = [f"10.{number >> 8}.{number & 255}.0/24" for number in range(10_001)]
+    assert len(parse.parse_allowed(places[1:])) == 10_000
+    with pytest.raises(MalformedError, match="10,000 at most"):
+        parse.parse_allowed(places)
