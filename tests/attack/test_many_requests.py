@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 import pytest
 from tests.kits.attacker import Answer, Attacker, Foothold, addresses, metric, recipient
-from tests.kits.nodes import until
 from tests.kits.process import RunningServer
+from tests.kits.waiting import until
 
 from watchword.client.effects import Call
 from watchword.client.flows.sealed import begin

@@ -6,20 +6,19 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import pytest
+from tests.kits.redis_links import linked
+from tests.kits.waiting import until_true
 
 from watchword.core.clock import SteadyClock, SystemClock
-from watchword.core.entropy import SystemEntropy
-from watchword.core.secret import Secret
 from watchword.server.bans.book import MemoryOffenceBook, OffenceBook
 from watchword.server.bans.policy import BanPolicy, Tally
 from watchword.server.bans.shared_book import SharedOffenceBook
 from watchword.server.bans.sql import SQLBanStore
 from watchword.server.db.unit import AuditedDatabase
-from watchword.server.redis.link import LinkTimes, RedisLink
+from watchword.server.redis.link import RedisLink
 from watchword.testing.redis import RedisServer
 
 pytestmark = pytest.mark.anyio
-PATIENT = LinkTimes(silence_s=30, connect_s=30, retry_s=0.02, beat_s=0.05)
 HERE, THERE = "192.0.2.7", "2001:db8:1:2::/64"
 ANNA, BERT = b"anna.tag", b"bert.tag"
 
@@ -44,11 +43,7 @@ class Stage:
         )
         if self.redis is None:
             return own
-        link = RedisLink(
-            Secret.from_text(self.redis.url), clock=SystemClock(), entropy=SystemEntropy(), times=PATIENT
-        )
-        await link.start()
-        self.stack.push_async_callback(link.close)
+        link = await self.stack.enter_async_context(linked(self.redis.url))
         self.links.append(link)
         return SharedOffenceBook(own, link, self.policy)
 
@@ -78,9 +73,7 @@ async def count(book: OffenceBook, source: str = HERE, tag: bytes = b"", times: 
 
 
 async def told_all(told: list[Tally], times: int) -> None:
-    async with asyncio.timeout(60):
-        while len(told) < times:
-            await asyncio.sleep(0.001)
+    await until_true(lambda: len(told) >= times)
 
 
 async def test_failures_and_different_names_are_counted_for_each_source(stage: Stage) -> None:
@@ -166,6 +159,4 @@ async def test_without_redis_each_node_counts_and_afterwards_nobody_has_forgotte
 
 
 async def until_links(stage: Stage, *, up: bool) -> None:
-    async with asyncio.timeout(60):
-        while any(link.up is not up for link in stage.links):
-            await asyncio.sleep(0.005)
+    await until_true(lambda: all(link.up is up for link in stage.links))

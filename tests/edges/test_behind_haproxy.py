@@ -2,10 +2,8 @@
 
 import contextlib
 import re
-import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from tests.edges.test_behind_nginx import put, start
 from tests.kits.other_ca import OtherCA
 from tests.kits.ports import kept_port
 from tests.kits.process import RunningServer
+from tests.kits.waiting import until, until_it_listens
 
 from watchword.server.http.proxies import Proxies
 from watchword.testing import components
@@ -38,20 +37,11 @@ def haproxy(folder: Path, port: int, config: str) -> Iterator[None]:
     command = [str(components.require("haproxy")), "-db", "-f", str(folder / "haproxy.cfg")]
     with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
-            _await(port, process)
+            until_it_listens(port, process)
             yield
         finally:
             process.terminate()
             process.wait(60)
-
-
-def _await(port: int, process: "subprocess.Popen[bytes]") -> None:
-    ends = time.monotonic() + 60
-    while time.monotonic() < ends and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.02)
-    raise AssertionError("haproxy does not listen")
 
 
 def told(
@@ -120,13 +110,15 @@ class Place:
         with contextlib.closing(connection):
             connection.send(f"GET /api/me HTTP/1.1\r\nHost: {host}\r\n{''.join(lines)}\r\n".encode())
             request = connection.read().json()["request_id"]
-        ends = time.monotonic() + 60
-        while time.monotonic() < ends:
-            for entry in self.server.logs():
-                if entry.get("event") == "http.request" and entry["request"] == request:
-                    return str(entry["address"])
-            time.sleep(0.01)
-        raise AssertionError("the request is not in the log")
+        found: list[str] = []
+
+        def is_logged() -> bool:
+            entries = (each for each in self.server.logs() if each.get("event") == "http.request")
+            found.extend(each["address"] for each in entries if each["request"] == request)
+            return bool(found)
+
+        until(is_logged, "the request is in the log")
+        return found[0]
 
 
 @pytest.fixture(params=["header", "proxy-v2"])

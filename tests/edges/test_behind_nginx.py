@@ -22,6 +22,7 @@ from tests.kits.commands import Shell
 from tests.kits.other_ca import OtherCA
 from tests.kits.ports import kept_port
 from tests.kits.process import RunningServer
+from tests.kits.waiting import until_it_listens
 
 from watchword.testing import components
 
@@ -149,7 +150,7 @@ def standing(way: str, folder: Path, port: int, behind: int) -> Iterator[Place]:
     else:
         config = put(by_port, ("127.0.0.1:8080", f"127.0.0.1:{behind}"), own)
     with start(folder, config) as server, nginx(folder / "nginx", site):
-        _await(port)
+        until_it_listens(port)
         yield Place(server=server, ca=ca, port=port)
         assert server.stop() == 0
         assert not (folder / "http.sock").exists()
@@ -157,15 +158,6 @@ def standing(way: str, folder: Path, port: int, behind: int) -> Iterator[Place]:
 
 def _own_group() -> str:
     return grp.getgrgid(os.getegid()).gr_name
-
-
-def _await(port: int) -> None:
-    ends = time.monotonic() + 60
-    while time.monotonic() < ends:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.02)
-    raise AssertionError("nginx does not listen")
 
 
 def test_a_person_registers_and_logs_in_through_the_proxy(place: Place, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Limits that nodes share, while their Redis is killed, hangs, starts anew, forgets, or has its clock set."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.kits.limits import PATIENT, admitted, demand, shared
+from tests.kits.limits import admitted, demand, shared
+from tests.kits.redis_links import PATIENT
+from tests.kits.waiting import until_true
 
 from watchword.errors import UnavailableError
 from watchword.server.limits import shared as limits_shared
@@ -34,12 +36,6 @@ def asked(server: RedisServer) -> int:
     return sum(int(line.split("calls=")[1].split(",")[0]) for line in calls)
 
 
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not true():
-            await asyncio.sleep(0.005)
-
-
 class Load:
     """Requests without a pause."""
 
@@ -62,7 +58,7 @@ class Load:
     async def more(self) -> None:
         """Return once some more were let in."""
         reached = self.admitted + 5
-        await until(lambda: self.admitted >= reached)
+        await until_true(lambda: self.admitted >= reached)
 
 
 def is_alone(limiter: RedisLimiter) -> bool:
@@ -87,14 +83,14 @@ async def test_redis_killed_under_load_counts_here_until_it_is_back_and_then_the
     async with shared(redis_server, fallback=True) as one, shared(redis_server, fallback=True) as other:
         async with under_load(one) as load:
             redis_server.stop()
-            await until(lambda: is_alone(one) and is_alone(other))
+            await until_true(lambda: is_alone(one) and is_alone(other))
             await load.more()
             wanted = demand("c", rate=SLOW)
             assert await admitted(one, wanted, 15) == 10
             assert await admitted(other, wanted, 15) == 10
             assert one.closed_ms("c") > 0
             redis_server.start()
-            await until(lambda: not is_alone(one) and not is_alone(other))
+            await until_true(lambda: not is_alone(one) and not is_alone(other))
             await load.more()
             assert one.closed_ms("c") == 0
             assert await admitted(one, wanted, 6) + await admitted(other, wanted, 6) == 10
@@ -104,7 +100,7 @@ async def test_redis_killed_under_load_counts_here_until_it_is_back_and_then_the
 async def test_redis_killed_under_load_refuses_where_the_operator_wants_that(redis_server):
     async with shared(redis_server) as limiter, under_load(limiter) as load:
         redis_server.stop()
-        await until(lambda: load.unavailable > 5)
+        await until_true(lambda: load.unavailable > 5)
         assert limiter.closed_ms("a") == 0
         redis_server.start()
         await load.more()
@@ -114,14 +110,14 @@ async def test_redis_that_hangs_under_load_holds_nobody_up_for_long_and_keeps_no
     async with shared(redis_server, IMPATIENT, fallback=True) as limiter:
         async with under_load(limiter) as load:
             redis_server.pause()
-            await until(lambda: is_alone(limiter))
+            await until_true(lambda: is_alone(limiter))
             await load.more()
             redis_server.resume()
-            await until(lambda: not is_alone(limiter))
+            await until_true(lambda: not is_alone(limiter))
             await load.more()
         assert load.unavailable == 0
         # What was asked while it hung was done after all, for callers that had been answered here.
-        await until(lambda: number(redis_server, "ZCARD", f"{PREFIX}places:s") == 0)
+        await until_true(lambda: number(redis_server, "ZCARD", f"{PREFIX}places:s") == 0)
 
 
 async def test_redis_flushed_under_load_goes_on_with_full_buckets(redis_server):
@@ -129,7 +125,7 @@ async def test_redis_flushed_under_load_goes_on_with_full_buckets(redis_server):
         wanted = demand("c", rate=SLOW)
         assert await admitted(limiter, wanted, 15) == 10
         redis_server.flush()
-        await until(lambda: limiter.closed_ms("c") == 0 and not is_alone(limiter))
+        await until_true(lambda: limiter.closed_ms("c") == 0 and not is_alone(limiter))
         await load.more()
         assert await admitted(limiter, wanted, 15) == 10
         assert load.unavailable == 0
@@ -179,10 +175,10 @@ async def test_a_place_is_held_for_as_long_as_the_request_is_in_work_and_one_tha
         token = lost.token
         del lost
         redis_server.command("ZADD", key, "XX", "1", token, "1", lease.token)
-        await until(lambda: redis_server.command("ZSCORE", key, lease.token) != about_to_end)
+        await until_true(lambda: redis_server.command("ZSCORE", key, lease.token) != about_to_end)
         assert redis_server.command("ZSCORE", key, token) == about_to_end
         limiter.release(lease)
-        await until(lambda: number(redis_server, "ZCARD", key) == 1)
+        await until_true(lambda: number(redis_server, "ZCARD", key) == 1)
 
 
 async def test_callers_that_are_cancelled_at_any_moment_leave_no_place_held(redis_server):
@@ -195,7 +191,7 @@ async def test_callers_that_are_cancelled_at_any_moment_leave_no_place_held(redi
             await asyncio.wait([task])
             if not task.cancelled() and isinstance(lease := task.result(), Lease):
                 limiter.release(lease)
-        await until(lambda: number(redis_server, "ZCARD", f"{PREFIX}places:s") == 0)
+        await until_true(lambda: number(redis_server, "ZCARD", f"{PREFIX}places:s") == 0)
         while isinstance(await limiter.reserve(demand(rate=SLOW, slots=PLACES)), Exceeded):
             await asyncio.sleep(0.005)
 
@@ -218,7 +214,7 @@ async def test_a_caller_that_is_cancelled_when_its_answer_is_there_holds_no_plac
         await beginning
         results = await asyncio.gather(*others, return_exceptions=True)
         assert all(isinstance(result, asyncio.CancelledError) for result in results)
-        await until(lambda: number(redis_server, "ZCARD", f"{PREFIX}places:s") == 0)
+        await until_true(lambda: number(redis_server, "ZCARD", f"{PREFIX}places:s") == 0)
 
 
 @pytest.mark.parametrize("step_us", ["9e14", "3.6e9"])
@@ -251,7 +247,7 @@ async def test_fault_D13_a_flood_of_addresses_leaves_nothing_behind_in_redis(red
             wanted = [demand(f"read|{start + n}", rate=Rate(300, 60_000)) for n in range(together)]
             answers = await asyncio.gather(*map(limiter.reserve, wanted))
             assert all(isinstance(answer, Lease) for answer in answers)
-        await until(lambda: number(redis_server, "DBSIZE") == 1)  # the boot id
+        await until_true(lambda: number(redis_server, "DBSIZE") == 1)  # the boot id
 
 
 async def test_no_key_is_kept_for_longer_than_it_says_something(redis_server):

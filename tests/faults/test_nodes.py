@@ -13,11 +13,12 @@ from functools import partial
 from typing import TypeVar
 
 import pytest
-from tests.kits.nodes import Nodes, caller, is_linked, is_ready, link_said, patiently, two_nodes, until
+from tests.kits.nodes import Nodes, caller, is_linked, is_ready, link_said, patiently, two_nodes
 from tests.kits.over_tls import header, register
 from tests.kits.process import RunningServer
 from tests.kits.real_server import Caller
 from tests.kits.sealed import fresh, seal_with_header
+from tests.kits.waiting import until
 
 from watchword.cli.main import run
 from watchword.core.encoding import decode_json, encode_json

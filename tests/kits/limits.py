@@ -6,19 +6,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from tests.kits.redis_links import PATIENT, linked
+
 from watchword.core.clock import SystemClock
 from watchword.core.entropy import SystemEntropy
-from watchword.core.secret import Secret
 from watchword.server.limits.limiter import Limiter
 from watchword.server.limits.memory import MemoryLimiter
 from watchword.server.limits.model import Bucket, Demand, Lease, Rate, Slots
 from watchword.server.limits.shared import RedisLimiter
-from watchword.server.redis.link import LinkTimes, RedisLink
+from watchword.server.redis.link import LinkTimes
 from watchword.testing import FixedClock
 from watchword.testing.redis import RedisServer
-
-PATIENT = LinkTimes(silence_s=30, connect_s=30, retry_s=0.02, beat_s=0.05)
-"""For tests whose claim is not how soon a silent Redis counts as gone."""
 
 
 @dataclass(slots=True)
@@ -51,21 +49,11 @@ class Limiting:
 
 
 @asynccontextmanager
-async def linked(server: RedisServer, times: LinkTimes = PATIENT) -> AsyncIterator[RedisLink]:
-    link = RedisLink(Secret.from_text(server.url), clock=SystemClock(), entropy=SystemEntropy(), times=times)
-    await link.start()
-    try:
-        yield link
-    finally:
-        await link.close()
-
-
-@asynccontextmanager
 async def shared(
     server: RedisServer, times: LinkTimes = PATIENT, *, fallback: bool = False
 ) -> AsyncIterator[RedisLimiter]:
     """A node's limiter over `server`; `fallback` says whether it counts alone while Redis is away."""
-    async with linked(server, times) as link:
+    async with linked(server.url, times) as link:
         clock = SystemClock()
         alone = MemoryLimiter(clock) if fallback else None
         limiter = RedisLimiter(link, clock=clock, entropy=SystemEntropy(), fallback=alone)

@@ -6,17 +6,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from tests.kits.process import RunningServer
 from tests.kits.real_server import Caller
+from tests.kits.waiting import PATIENCE_SECONDS
 
 from watchword.testing.redis import RedisServer
 
 T = TypeVar("T")
 ORIGIN: Final = "https://localhost:8443"
 """What callers call it, whichever node they reach."""
-PATIENCE_SECONDS: Final = 60
 
 
 @dataclass(kw_only=True)
@@ -84,14 +84,6 @@ def two_nodes(
     finally:
         for server in nodes.running.values():
             server.stop()
-
-
-def until(true: Callable[[], Any], what: str) -> None:
-    """Wait for a condition that must come true; `what` says so where it does not."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not true():
-        assert time.monotonic() < end, f"never: {what}"
-        time.sleep(0.02)
 
 
 def patiently(work: Callable[[], T]) -> T:

@@ -6,14 +6,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.kits.redis_links import make_link
+from tests.kits.waiting import until_true
 from tests.kits.world import World, open_world
 
-from watchword.core.clock import SystemClock
-from watchword.core.entropy import SystemEntropy
-from watchword.core.secret import Secret
 from watchword.server.bans import service
 from watchword.server.bans.model import Offence, OffenceKind
-from watchword.server.redis.link import LinkTimes, RedisLink
 from watchword.testing.redis import RedisServer
 
 pytestmark = pytest.mark.anyio
@@ -23,12 +21,7 @@ HOURS = 3600.0 * 24
 
 @asynccontextmanager
 async def node(data: Path, url: str, redis: RedisServer) -> AsyncIterator[World]:
-    link = RedisLink(
-        Secret.from_text(redis.url),
-        clock=SystemClock(),
-        entropy=SystemEntropy(),
-        times=LinkTimes(silence_s=30, connect_s=30, retry_s=0.02, beat_s=0.05),
-    )
+    link = make_link(redis.url)
     try:
         async with open_world(data, database=url, redis=link, seed=data.name) as world:
             keeping = asyncio.create_task(world.services.bans.run())
@@ -42,9 +35,7 @@ async def node(data: Path, url: str, redis: RedisServer) -> AsyncIterator[World]
 
 
 async def until_banned(world: World, address: str = SOURCE) -> None:
-    async with asyncio.timeout(60):
-        while world.services.bans.find(address) is None:
-            await asyncio.sleep(0.005)
+    await until_true(lambda: world.services.bans.find(address))
 
 
 async def test_req_P4_a_ban_of_one_node_is_known_at_the_other_by_a_call(
@@ -64,6 +55,4 @@ async def test_req_P4_a_ban_of_one_node_is_known_at_the_other_by_a_call(
             redis_server.start()
             await until_banned(one, "192.0.2.8")
             await one.services.bans.lift(SOURCE, by={})
-            async with asyncio.timeout(60):
-                while other.services.bans.find(SOURCE) is not None:
-                    await asyncio.sleep(0.005)
+            await until_true(lambda: other.services.bans.find(SOURCE) is None)

@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from tests.kits.ports import kept_port
+from tests.kits.redis_links import linked, make_link
+from tests.kits.waiting import until_true
 
 from watchword.core.clock import SystemClock
 from watchword.core.entropy import SystemEntropy
-from watchword.core.secret import Secret
 from watchword.errors import InvalidConfigError, UnavailableError
 from watchword.server.limits.model import Bucket, Demand, Exceeded, Lease, Rate, Slots
 from watchword.server.limits.shared import RedisLimiter
@@ -23,29 +22,6 @@ from watchword.testing.redis import RedisServer, create
 
 pytestmark = pytest.mark.anyio
 ECHO = Script("return {KEYS[1], ARGV[1], #KEYS, #ARGV}")
-
-
-PATIENT = LinkTimes(silence_s=30, connect_s=30, retry_s=0.02, beat_s=0.05)
-
-
-def make(url: str, times: LinkTimes = PATIENT) -> RedisLink:
-    return RedisLink(Secret.from_text(url), clock=SystemClock(), entropy=SystemEntropy(), times=times)
-
-
-@asynccontextmanager
-async def linked(url: str, times: LinkTimes = PATIENT) -> AsyncIterator[RedisLink]:
-    link = make(url, times)
-    await link.start()
-    try:
-        yield link
-    finally:
-        await link.close()
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not true():
-            await asyncio.sleep(0.005)
 
 
 async def publish_until_heard(link: RedisLink, word: bytes, heard: list[bytes]) -> None:
@@ -85,14 +61,14 @@ async def test_the_boot_id_is_the_same_at_every_node_and_another_after_each_rest
         assert len(first) == 8
         assert other.boot_id == first
         redis_server.restart()
-        await until(lambda: one.up and other.up and one.boot_id == other.boot_id != first)
+        await until_true(lambda: one.up and other.up and one.boot_id == other.boot_id != first)
 
 
 async def test_a_flush_is_noticed_though_nobody_asks(redis_server):
     async with linked(redis_server.url) as link:
         before = link.boot_id
         redis_server.flush()
-        await until(lambda: link.up and link.boot_id != before)
+        await until_true(lambda: link.up and link.boot_id != before)
 
 
 async def test_a_redis_that_is_killed_is_told_at_once_and_found_again(redis_server):
@@ -100,24 +76,24 @@ async def test_a_redis_that_is_killed_is_told_at_once_and_found_again(redis_serv
         heard: list[bool] = []
         link.on_change.append(heard.append)
         redis_server.stop()
-        await until(lambda: heard == [False])
+        await until_true(lambda: heard == [False])
         with pytest.raises(UnavailableError):
             await link.run(ECHO, ["watchword:k"], ["x"])
         redis_server.start()
-        await until(lambda: heard == [False, True])
+        await until_true(lambda: heard == [False, True])
         assert await link.run(ECHO, ["watchword:k"], ["x"])
 
 
 async def test_a_redis_that_hangs_counts_as_gone_and_comes_back_by_itself(redis_server):
     async with linked(redis_server.url, LinkTimes(connect_s=30)) as link:
-        await until(lambda: link.up)
+        await until_true(lambda: link.up)
         redis_server.pause()
         questions = [link.run(ECHO, ["watchword:k"], [n]) for n in range(10)]
         answers = await asyncio.gather(*questions, return_exceptions=True)
         assert all(isinstance(answer, UnavailableError) for answer in answers)
         assert not link.up
         redis_server.resume()
-        await until(lambda: link.up)
+        await until_true(lambda: link.up)
 
 
 async def test_a_pause_of_our_own_is_not_held_against_redis(redis_server):
@@ -144,7 +120,7 @@ async def test_one_that_raises_when_told_keeps_nobody_from_the_link(redis_server
         link.on_change.append(raising)
         link.on_change.append(heard.append)
         redis_server.restart()
-        await until(lambda: heard == [False, True])
+        await until_true(lambda: heard == [False, True])
 
 
 async def test_a_start_without_redis_is_a_start_and_says_so():
@@ -153,7 +129,7 @@ async def test_a_start_without_redis_is_a_start_and_says_so():
         async with linked(server.url) as link:
             assert not link.up
             server.start()
-            await until(lambda: link.up)
+            await until_true(lambda: link.up)
     finally:
         server.remove()
 
@@ -166,7 +142,7 @@ async def test_a_redis_that_is_full_is_no_redis():
         async with linked(server.url) as link:
             assert not link.up
             server.command("CONFIG", "SET", "maxmemory", "0")
-            await until(lambda: link.up)
+            await until_true(lambda: link.up)
     finally:
         server.remove()
 
@@ -174,13 +150,13 @@ async def test_a_redis_that_is_full_is_no_redis():
 async def test_what_is_published_is_heard_by_every_node_also_after_a_restart(redis_server):
     async with linked(redis_server.url) as one:
         heard: list[bytes] = []
-        other = make(redis_server.url)
+        other = make_link(redis_server.url)
         other.subscribe("bans", heard.append)
         await other.start()
         await publish_until_heard(one, b"first", heard)
         before = one.boot_id
         redis_server.restart()
-        await until(lambda: one.up and other.up and one.boot_id == other.boot_id != before)
+        await until_true(lambda: one.up and other.up and one.boot_id == other.boot_id != before)
         await publish_until_heard(one, b"second", heard)
         await other.close()
         assert heard[0] == BEGUN, "before anything else"
@@ -253,7 +229,7 @@ def use_documented_file(redis_server: RedisServer) -> None:
 async def test_the_user_that_the_documentation_makes_may_do_what_we_do_also_after_a_restart(redis_server):
     use_documented_file(redis_server)
     heard: list[bytes] = []
-    link = make(f"{redis_server.url}?username=watchword&password=PASSWORD&db=3")
+    link = make_link(f"{redis_server.url}?username=watchword&password=PASSWORD&db=3")
     link.subscribe("bans", heard.append)
     await link.start()
     try:
@@ -283,5 +259,5 @@ async def test_the_user_that_the_documentation_makes_may_do_what_we_do_also_afte
 
 async def test_a_url_with_parts_that_mean_nothing_is_refused_without_showing_it():
     with pytest.raises(InvalidConfigError) as refused:
-        make("redis://:hunter22@host/0?colour=blue")
+        make_link("redis://:hunter22@host/0?colour=blue")
     assert "hunter22" not in str(refused.value)

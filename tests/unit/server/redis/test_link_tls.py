@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.kits.limits import PATIENT
 from tests.kits.ports import kept_port
+from tests.kits.redis_links import linked
 
 from watchword.core.clock import SystemClock
 from watchword.core.entropy import SystemEntropy
-from watchword.core.secret import Secret
 from watchword.crypto.authority import Authority
-from watchword.server.redis.link import RedisLink
 from watchword.server.redis.script import Script
 from watchword.testing.redis import create
 
@@ -51,12 +49,9 @@ def served(tmp_path: Path) -> Iterator[tuple[int, Path]]:
 )
 async def test_only_the_named_redis_of_the_ca_is_believed(served, host, ca, up, caplog):
     port, folder = served
-    url = Secret.from_text(f"rediss://{host}:{port}/0?ssl_ca_certs={folder / ca}")
-    link = RedisLink(url, clock=SystemClock(), entropy=SystemEntropy(), times=PATIENT)
-    await link.start()
-    assert link.up is up
-    told = [record.watchword_fields for record in caplog.records if record.levelname == "WARNING"]
-    assert told == ([] if up else [{"why": "certificate"}])
-    if up:
-        assert await link.run(Script("return {ARGV[1]}"), [], ["x"]) == [b"x"]
-    await link.close()
+    async with linked(f"rediss://{host}:{port}/0?ssl_ca_certs={folder / ca}") as link:
+        assert link.up is up
+        told = [record.watchword_fields for record in caplog.records if record.levelname == "WARNING"]
+        assert told == ([] if up else [{"why": "certificate"}])
+        if up:
+            assert await link.run(Script("return {ARGV[1]}"), [], ["x"]) == [b"x"]

@@ -1,19 +1,20 @@
 """Used keys in a real Redis: once whoever asks, and never again whatever Redis forgets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.kits.redis_links import linked
+from tests.kits.waiting import until_true
 
 from watchword.core.clock import SECOND, Instant, SystemClock
 from watchword.core.entropy import SystemEntropy
-from watchword.core.secret import Secret
 from watchword.errors import BeginAgainError, RefusedError, UnavailableError
 from watchword.server.bans.policy import BanPolicy
 from watchword.server.bans.shared_book import COUNT, FORGET
-from watchword.server.redis.link import LinkTimes, RedisLink
+from watchword.server.redis.link import RedisLink
 from watchword.server.redis.used_keys import RedisUsedKeys
 from watchword.server.redis.uses import RECORD_LIFE, Use, Uses
 from watchword.server.sessions.boots import LIFE, IssuedKey, NodeBoots, OwnBoot
@@ -22,24 +23,13 @@ from watchword.testing import FixedClock, SeededEntropy
 from watchword.testing.redis import RedisServer, create
 
 pytestmark = pytest.mark.anyio
-PATIENT = LinkTimes(silence_s=30, connect_s=30, retry_s=0.02, beat_s=0.05)
 
 
 @asynccontextmanager
 async def node(url: str) -> AsyncIterator[tuple[RedisLink, Uses]]:
     """What one node has of Redis."""
-    link = RedisLink(Secret.from_text(url), clock=SystemClock(), entropy=SystemEntropy(), times=PATIENT)
-    await link.start()
-    try:
+    async with linked(url) as link:
         yield link, Uses(link, clock=SystemClock(), entropy=SystemEntropy())
-    finally:
-        await link.close()
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not true():
-            await asyncio.sleep(0.005)
 
 
 async def issue(uses: Uses, unique: bytes = b"one") -> IssuedKey:
@@ -99,8 +89,8 @@ async def test_fault_M19_nothing_is_good_after_redis_was_restarted(redis_server)
         used, unused = await issue(uses, b"used"), await issue(uses, b"unused")
         assert await claim(uses, used) is Use.FIRST
         redis_server.restart()
-        await until(lambda: not link.up or link.boot_id != uses._seen_boot)
-        await until(lambda: link.up)
+        await until_true(lambda: not link.up or link.boot_id != uses._seen_boot)
+        await until_true(lambda: link.up)
         assert [await claim(uses, key) for key in (used, unused)] == [Use.FORGOTTEN] * 2
         assert await claim(uses, await issue(uses)) is Use.FIRST
 
@@ -116,7 +106,7 @@ async def test_fault_M19_nothing_is_good_after_redis_came_back_with_an_older_sna
             assert await claim(uses, key) is Use.FIRST
             before = link.boot_id
             server.restart()
-            await until(lambda: link.up and link.boot_id != before)
+            await until_true(lambda: link.up and link.boot_id != before)
             assert b"uses:" + before.hex().encode() in server.command("KEYS", "*")
             assert await claim(uses, key) is Use.FORGOTTEN
     finally:
@@ -128,7 +118,7 @@ async def test_fault_M19_nothing_is_good_after_redis_was_flushed(redis_server):
         key = await issue(uses)
         assert await claim(uses, key) is Use.FIRST
         redis_server.flush()
-        await until(lambda: link.up)
+        await until_true(lambda: link.up)
         await until_first_answer(uses, key, Use.FORGOTTEN)  # the link finds out too
 
 
@@ -155,7 +145,7 @@ async def test_fault_M19_a_full_redis_accepts_nothing_and_forgets_nothing(redis_
             with pytest.raises(UnavailableError):
                 await claim(uses, key)
         redis_server.command("CONFIG", "SET", "maxmemory", "0")
-        await until(lambda: link.up)
+        await until_true(lambda: link.up)
         await until_first_answer(uses, used, Use.USED)
 
 
@@ -235,7 +225,7 @@ async def test_req_C4_keys_of_redis_and_own_ones_meanwhile(redis_server):
         assert (await local.current()).id == shared.id != own.id
         await local.claim(keys[0])
         redis_server.stop()
-        await until(lambda: not link.up)
+        await until_true(lambda: not link.up)
         meanwhile = await local.current()
         assert meanwhile.id == own.id
         mine = [IssuedKey(boot_id=own.id, issued_at=meanwhile.now, unique=bytes((n,))) for n in range(2)]
@@ -248,7 +238,7 @@ async def test_req_C4_keys_of_redis_and_own_ones_meanwhile(redis_server):
         with pytest.raises(UnavailableError):
             await refusing.current()
         redis_server.start()
-        await until(lambda: link.up)
+        await until_true(lambda: link.up)
         with pytest.raises(RefusedError) as used:
             await local.claim(mine[0])
         assert used.value.reason == "short_key_used"
