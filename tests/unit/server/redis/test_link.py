@@ -185,10 +185,10 @@ async def test_the_log_says_when_the_reason_changes_and_each_once(redis_server, 
     async with linked(redis_server.url) as link:
         caplog.clear()
         redis_server.stop()
-        await until(lambda: link.why in {"no_socket", "nobody_listens"})
+        await until_true(lambda: link.why in {"no_socket", "nobody_listens"})
         redis_server.options = ["--requirepass", "another"]
         redis_server.start()
-        await until(lambda: link.why == "password")
+        await until_true(lambda: link.why == "password")
         assert not link.up
         redis_server.command("AUTH", "another")
         told = [record.watchword_fields["why"] for record in caplog.records if record.message == "redis.lost"]
@@ -196,7 +196,7 @@ async def test_the_log_says_when_the_reason_changes_and_each_once(redis_server, 
         assert len(told) == len(set(told)) > 1
         redis_server.options = []
         redis_server.restart()
-        await until(lambda: link.up)
+        await until_true(lambda: link.up)
         assert link.why == ""
 
 
@@ -237,7 +237,7 @@ async def test_the_user_that_the_documentation_makes_may_do_what_we_do_also_afte
         await publish_until_heard(link, b"word", heard)
         boot_id = link.boot_id
         redis_server.restart()
-        await until(lambda: link.up and link.boot_id != boot_id)
+        await until_true(lambda: link.up and link.boot_id != boot_id)
         assert (await link.run(ECHO, ["watchword:k"], ["x"]))[1] == b"x"
         limiter = RedisLimiter(link, clock=SystemClock(), entropy=SystemEntropy(), fallback=None)
         wanted = Demand((Bucket("a", Rate(1, 60_000), "read"),), Slots("s", 1))
