@@ -28,6 +28,7 @@ from tests.edges.harness import (
     throw_away_certificate,
 )
 
+from watchword.core.ids import DeviceId
 from watchword.core.secret import Secret
 from watchword.errors import (
     InvalidConfigError,
@@ -173,7 +174,11 @@ class Watched:
     def leave(self, lease: object) -> None:
         self.asked.append(("leave", str(lease)))
 
-    def failed(self, request: Request, route: Route | None, error: WatchwordError) -> None:
+    async def prove(self, request: Request, route: Route | None) -> DeviceId | None:
+        del request, route
+        return None
+
+    def failed(self, request: Request, route: Route | None, error: WatchwordError, account: str) -> None:
         self._note(f"failed: {error.code}", route)
 
     def _note(self, what: str, route: Route | None) -> None:

@@ -32,6 +32,7 @@ async def open_door(
             ),
             clock=core.clock,
             measures=door,
+            has_proxies=bool(core.config.proxies.places),
         )
 
 

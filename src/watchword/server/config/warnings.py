@@ -15,7 +15,7 @@ from watchword.server.config.door_warnings import door_warnings
 from watchword.server.config.environment import ROOT_KEY_VARIABLE
 from watchword.server.config.fields import FIELDS
 from watchword.server.config.load import FILE_VARIABLE
-from watchword.server.config.model import Config, TLSMode
+from watchword.server.config.model import Config, TLSMode, UnixListen
 from watchword.server.config.tls_files import tls_file_warnings
 from watchword.server.db.postgres_url import SAFE_MODE, far_hosts, ssl_mode
 from watchword.server.http.tls import make_tls_context
@@ -72,7 +72,12 @@ def _registration(config: Config) -> Iterator[str]:
 
 
 def _proxies(config: Config) -> Iterator[str]:
-    if config.tls.mode is TLSMode.OFF and not config.proxies.places:
+    if isinstance(config.listen, UnixListen) and not config.proxies.places:
+        yield (
+            f"{config.listen} (listen) is a Unix socket and proxies does not hold “unix”: all callers count as one,"
+            " whose address nobody knows"
+        )
+    elif config.tls.mode is TLSMode.OFF and not config.proxies.places:
         yield (
             "a proxy is in front (tls.mode = “off”) and proxies is empty: every caller has the proxy's address here"
         )

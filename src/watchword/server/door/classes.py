@@ -4,7 +4,7 @@ from typing import Final
 
 from watchword.server.http.endpoint import Limit, Route
 
-WIDER: Final = {"read": 8, "asset": 8, "account": 8, "sign_in": 4, "register": 4}
+WIDER: Final = {"read": 8, "asset": 8, "account": 8, "sign_in": 4, "register": 4, "other": 4}
 """By class: so many times the rate of one source is what all sources of one IPv6 /48 have together."""
 
 

@@ -23,7 +23,7 @@ _NOTHING: Final = Demand(())
 
 
 class Demands:
-    """`rates` by class of request; `concurrent` requests of one source at once."""
+    """`rates` by class of request; `concurrent` requests at once, of one account, of a device or of a source."""
 
     def __init__(self, rates: Mapping[str, Rate], concurrent: int) -> None:
         self._rates: Final = {ASSET: rates["read"].times(ASSETS_FOR_EACH_READ), **rates}
@@ -45,7 +45,7 @@ class Demands:
             own = self._of_source(name, request)
         return Demand(
             (own, *self._of_network(name, request)),
-            Slots(f"{CONCURRENT}|{source_of(request.context.address)}", self._concurrent),
+            Slots(f"{CONCURRENT}|{account or _whose(request)}", self._concurrent),
         )
 
     def closable(self, request: Request, route: Route | None) -> Bucket | None:
@@ -56,10 +56,7 @@ class Demands:
         return None if name == "free" else self._of_source(name, request)
 
     def _of_source(self, name: str, request: Request) -> Bucket:
-        """Of the source; of the device, where one has proven itself: its neighbours cannot keep it out."""
-        device = request.context.proven_device
-        whose = source_of(request.context.address) if device is None else str(device)
-        return Bucket(f"{name}|{whose}", self._rates[name], name)
+        return Bucket(f"{name}|{_whose(request)}", self._rates[name], name)
 
     def _of_network(self, name: str, request: Request) -> tuple[Bucket, ...]:
         """What all sources of one IPv6 /48 share."""
@@ -67,6 +64,12 @@ class Demands:
         if not wider or name not in self._wider or request.context.proven_device is not None:
             return ()
         return (Bucket(f"{name}|{wider[-1]}", self._wider[name], name),)
+
+
+def _whose(request: Request) -> str:
+    """The source; the device, where one has proven itself: its neighbours cannot keep it out."""
+    device = request.context.proven_device
+    return source_of(request.context.address) if device is None else str(device)
 
 
 def too_many(exceeded: Exceeded) -> TooManyError:

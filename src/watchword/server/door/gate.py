@@ -18,17 +18,20 @@ from watchword.server.door.offences import offence_by, offence_of
 from watchword.server.door.passes import Passes
 from watchword.server.door.welcome import Welcome
 from watchword.server.http.endpoint import Request, Route
+from watchword.server.http.trickle import Knocks
 from watchword.server.limits.limiter import Limiter
 from watchword.server.limits.model import Exceeded, Lease
 from watchword.server.logs import get_log
 from watchword.server.measures.door import DoorMeasures
 
 _SAY_EVERY_S: Final = 60.0
+_OF_PROXIES: Final = (b"x-forwarded-for", b"forwarded", b"x-real-ip")
+"""Headers in which proxies name their callers."""
 _log: Final = get_log("door")
 
 
 class TheGate:
-    """See `http/gate.Gate`. Without `demands` nothing is limited."""
+    """See `http/gate.Gate`. Without `demands` nothing is limited. `has_proxies`: the operator has named some."""
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class TheGate:
         passes: Passes,
         clock: Clock,
         measures: DoorMeasures,
+        has_proxies: bool,
     ) -> None:
         self._bans = bans
         self._limiter = limiter
@@ -47,16 +51,22 @@ class TheGate:
         self._clock = clock
         self._measures = measures
         self._welcome = Welcome(limiter)
+        self._has_proxies = has_proxies
+        self._knocks = Knocks()
         self._said_at = float("-inf")
 
     async def check(self, request: Request, route: Route | None) -> DeviceId | None:
         if not request.context.caller_named:
-            self._tell_of_proxy(request)
+            self._tell_of_proxy("proxy.caller_missing", request)
+        elif self._is_unconfigured(request):
+            self._tell_of_proxy("proxy.not_configured", request)
         refusal = self._refusal(request, route)
         if refusal is None:
             return None
         if refusal.reason == BANNED and await self._welcome.lets_in(request, route):
             return None
+        if not self._may_knock(request, route):
+            raise refusal
         try:
             device = await self._passes.device(request, route)
             if device is not None:
@@ -66,6 +76,20 @@ class TheGate:
         except WatchwordError as error:
             self._count_bad_proof(request, error)
         raise refusal
+
+    async def prove(self, request: Request, route: Route | None) -> DeviceId | None:
+        if request.context.proven_device is not None or not self._may_knock(request, route):
+            return None
+        try:
+            return await self._passes.device(request, route)
+        except WatchwordError as error:
+            self._count_bad_proof(request, error)
+            return None
+
+    def _may_knock(self, request: Request, route: Route | None) -> bool:
+        """Whether a proof is looked at: a few in a second of each source, for each costs a read or a signature."""
+        offers = self._passes.offers(request, route)
+        return offers and self._knocks.take(request.context.address, self._clock.monotonic())
 
     def _refusal(self, request: Request, route: Route | None) -> TooManyError | None:
         """What refuses `request` unless it proves something; looked up in memory alone."""
@@ -93,11 +117,11 @@ class TheGate:
         if lease is not None:
             self._limiter.release(lease)
 
-    def failed(self, request: Request, route: Route | None, error: WatchwordError) -> None:
+    def failed(self, request: Request, route: Route | None, error: WatchwordError, account: str) -> None:
         try:
             if isinstance(error, TooManyError):
                 self._measures.refuse(error.reason)
-            kind = offence_of(request, route, error)
+            kind = offence_of(request, route, error, account)
             if kind is not None:
                 name = error.tried if isinstance(error, RefusedError) else ""
                 self._bans.offend(Offence(kind, request.context.address, name))
@@ -111,11 +135,19 @@ class TheGate:
             self._bans.offend(Offence(kind, request.context.address))
 
     def _is_exempt(self, request: Request) -> bool:
-        """A proxy's own address stands for callers that it did not name: it is exempt from nothing."""
-        return request.context.caller_named and self._bans.is_exempt(request.context.address)
+        """From limits. A proxy's own address stands for callers that it did not name: it is exempt from nothing."""
+        if not request.context.caller_named or self._is_unconfigured(request):
+            return False
+        return self._bans.is_exempt(request.context.address)
 
-    def _tell_of_proxy(self, request: Request) -> None:
+    def _is_unconfigured(self, request: Request) -> bool:
+        """Whether a proxy that the operator did not name brings it: else strangers would be what this machine may."""
+        if self._has_proxies or not any(request.headers.raw(name) is not None for name in _OF_PROXIES):
+            return False
+        return self._bans.is_exempt(request.context.address)
+
+    def _tell_of_proxy(self, event: str, request: Request) -> None:
         now = self._clock.monotonic()
         if now - self._said_at >= _SAY_EVERY_S:
             self._said_at = now
-            _log.warning("proxy.caller_missing", address=request.context.shown_address)
+            _log.warning(event, address=request.context.shown_address)

@@ -108,13 +108,21 @@ OFFENCES: Final[Mapping[str, OffenceKind | None]] = {
 GUESSED_AT: Final = frozenset({"sign_in", "register"})
 _MADE_BY_PAGES: Final = frozenset({OffenceKind.SCANNER, OffenceKind.LIMITED})
 """Offences that a page needs nothing for but addresses of ours, in its images."""
+_BY_NUMBERS: Final = frozenset({OffenceKind.CONCURRENT, OffenceKind.LIMITED})
 _OTHER_SITES: Final = frozenset({b"cross-site", b"same-site"})
 _UNREADABLE: Final = frozenset({ErrorCode.MALFORMED, ErrorCode.UNSUPPORTED_MEDIA})
 
 
-def offence_of(request: Request, route: Route | None, error: WatchwordError) -> OffenceKind | None:
-    """What `request`, which ended with `error`, counts as; None where it is no offence."""
+def offence_of(
+    request: Request, route: Route | None, error: WatchwordError, account: str = ""
+) -> OffenceKind | None:
+    """What `request`, which ended with `error`, counts as; None where it is no offence.
+
+    Who is known (`account`), or has proven a device, may ask too much, and has nobody banned by it.
+    """
     kind = _kind_of(request, route, error)
+    if kind in _BY_NUMBERS and (account or request.context.proven_device is not None):
+        return None
     return None if kind in _MADE_BY_PAGES and _is_of_another_site(request.headers) else kind
 
 

@@ -32,15 +32,24 @@ class Passes:
         self._by_cookie = by_cookie
         self._devices = devices
 
+    def offers(self, request: Request, route: Route | None) -> bool:
+        """Whether there is anything to look at, which costs a read or a signature."""
+        if route is not None and route.for_devices and request.headers.get(DEVICE_HEADER) is not None:
+            return True
+        return self._session_way(request, route) is not None
+
     async def has_session(self, request: Request, route: Route | None) -> bool:
         """Whether `request` is of a live session. Raises `WatchwordError` for a proof that is not good."""
-        if route is not None and route.limit in GUESSED_AT:
-            return False
-        identify = self._way(request, route)
+        identify = self._session_way(request, route)
         if identify is None:
             return False
         await identify(request)
         return True
+
+    def _session_way(self, request: Request, route: Route | None) -> Identify | None:
+        """How a session would be known; None where there is none, or it opens nothing."""
+        guessed_at = route is not None and route.limit in GUESSED_AT
+        return None if guessed_at else self._way(request, route)
 
     def _way(self, request: Request, route: Route | None) -> Identify | None:
         """Pages are opened by the cookie alone, and everything else by a token."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from watchword.core.clock import Clock
 from watchword.core.entropy import Entropy
 from watchword.core.ids import RequestId
-from watchword.errors import BANNED, ErrorCode, MalformedError, TooManyError, WatchwordError
+from watchword.errors import BANNED, ErrorCode, TooManyError, WatchwordError
 from watchword.server.addresses import WHOLE, AddressForm, canonical_address
 from watchword.server.context import RequestContext
 from watchword.server.http.admission import Admission
@@ -189,7 +189,8 @@ class App:
         """For the log line, and for the gate."""
         exchange.why = why_of(error)
         if exchange.request is not None:
-            self.steps.gate.failed(exchange.request, exchange.route, error)
+            account = exchange.who.get("account", "")
+            self.steps.gate.failed(exchange.request, exchange.route, error, account)
 
     def _show(self, exchange: Exchange, error: WatchwordError) -> Reply:
         """What the caller sees of `error`: a page or the way to sign in for people, a problem document for programs."""
@@ -207,8 +208,8 @@ def _parts_with(exchange: Exchange, error: WatchwordError, scope: Scope) -> bool
 
     Never one that a proxy brings others' requests by, except after headers that two readers might read as two requests.
     """
-    if exchange.request is None:
-        return isinstance(error, MalformedError)
+    if exchange.unreadable:
+        return True
     peer = scope["client"]
     direct = peer is not None and canonical_address(peer[0]) == exchange.context.address
     return direct and isinstance(error, TooManyError) and error.reason == BANNED

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from watchword.core.ids import DeviceId
 from watchword.errors import UnavailableError, WatchwordError
 from watchword.server.context import RequestContext
 from watchword.server.http.endpoint import Request, Route
@@ -18,7 +19,7 @@ _THEIR_ID: Final = re.compile(rb"[0-9a-f]{16,32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-
 
 @dataclass(slots=True)
 class Exchange:
-    """One request. `request` is there once its headers are read."""
+    """One request. `request` is there once its headers are looked at."""
 
     context: RequestContext
     request_id: str
@@ -27,10 +28,18 @@ class Exchange:
     place: Place | None = None
     route: Route | None = None
     request: Request | None = None
+    unreadable: bool = False
+    """Its headers contradict each other: `request` has none of them."""
     extra: dict[str, str] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
     who: dict[str, str] = field(default_factory=dict)
     """The account, once it is known, and the caller's own id of the request."""
+
+    def proves(self, request: Request, device: DeviceId) -> Request:
+        """`request` from now on as that of `device`."""
+        context = replace(request.context, proven_device=device)
+        found = self.request = replace(request, context=context)
+        return found
 
     @property
     def named(self) -> tuple[str, str]:

@@ -14,7 +14,10 @@ Lease = Any
 
 
 class Gate(Protocol):
-    """Asked in this order: `check`, `reserve`, and at the end `leave`; `failed` for whatever became an error."""
+    """Asked in this order: `check`, `reserve`, and at the end `leave`; `failed` for whatever became an error.
+
+    Whom `reserve` refuses may `prove` a device, and is then asked for again as that.
+    """
 
     async def check(self, request: Request, route: Route | None) -> DeviceId | None:
         """Before the identity is known. `route` is None where nothing lies. Raises `TooManyError`.
@@ -27,12 +30,19 @@ class Gate(Protocol):
         """Count the request; `account` is "" where nobody is known. Raises `TooManyError`, `UnavailableError`."""
         ...
 
+    async def prove(self, request: Request, route: Route | None) -> DeviceId | None:
+        """The device that a caller is who was let in without having to prove it; None where it proves none."""
+        ...
+
     def leave(self, lease: Lease) -> None:
         """The request that holds `lease` is over. Never waits."""
         ...
 
-    def failed(self, request: Request, route: Route | None, error: WatchwordError) -> None:
-        """`request` ended with `error`, be it of `check` or `reserve`; told once. Never raises or waits."""
+    def failed(self, request: Request, route: Route | None, error: WatchwordError, account: str) -> None:
+        """`request` ended with `error`, be it of `check` or `reserve`; told once. Never raises or waits.
+
+        `account` is "" where nobody is known.
+        """
         ...
 
 
@@ -46,11 +56,15 @@ class _Open:
     async def reserve(self, request: Request, route: Route | None, account: str) -> Lease:
         del request, route, account
 
+    async def prove(self, request: Request, route: Route | None) -> DeviceId | None:
+        del request, route
+        return None
+
     def leave(self, lease: Lease) -> None:
         del lease
 
-    def failed(self, request: Request, route: Route | None, error: WatchwordError) -> None:
-        del request, route, error
+    def failed(self, request: Request, route: Route | None, error: WatchwordError, account: str) -> None:
+        del request, route, error, account
 
 
 OPEN: Final[Gate] = _Open()

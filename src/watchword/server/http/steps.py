@@ -6,15 +6,21 @@ refused before it was counted is counted then.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
-from watchword.errors import MethodNotAllowedError, NotFoundError, WatchwordError
+from watchword.errors import (
+    MalformedError,
+    MethodNotAllowedError,
+    NotFoundError,
+    TooManyError,
+    WatchwordError,
+)
 from watchword.server.http.admission import Admission
 from watchword.server.http.door import check_content, check_origin, read_query
 from watchword.server.http.endpoint import Identify, Request, Route
 from watchword.server.http.exchange import Exchange
-from watchword.server.http.gate import Gate
+from watchword.server.http.gate import Gate, Lease
 from watchword.server.http.handling import handle
 from watchword.server.http.headers import Headers
 from watchword.server.http.hosts import HostPolicy
@@ -44,28 +50,66 @@ class Steps:
 
     async def take(self, exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         """The handler's reply. Raises what any step raises."""
-        request = self._find(exchange, scope)
+        try:
+            request = self._find(exchange, scope)
+        except MalformedError:
+            await self._count_unreadable(exchange)
+            raise
         route = exchange.route
         device = await self.gate.check(request, route)
         if device is not None:
-            context = replace(request.context, proven_device=device)
-            request = exchange.request = replace(request, context=context)
+            request = exchange.proves(request, device)
         try:
             identity = await self._identity(exchange, request, route, scope)
         except WatchwordError:
             self.gate.leave(await self.gate.reserve(request, route, ""))
             raise
-        lease = await self.gate.reserve(request, route, exchange.who.get("account", ""))
+        request, lease = await self._reserve(exchange, request, route)
         try:
             if route is None:
                 raise self._nothing_here(exchange)
             check_content(route, request.headers)
             query = read_query(route, scope["query_string"])
             return await handle(
-                route, request, identity=identity, query=query, receive=receive, admission=self.admission
+                route,
+                request,
+                identity=identity,
+                query=query,
+                receive=receive,
+                admission=self.admission,
             )
         finally:
             self.gate.leave(lease)
+
+    async def _reserve(
+        self, exchange: Exchange, request: Request, route: Route | None
+    ) -> tuple[Request, Lease]:
+        """A place for the request, and whose it is.
+
+        Neighbours who use up what one source has keep no device out that proves itself.
+        """
+        try:
+            return request, await self.gate.reserve(request, route, exchange.who.get("account", ""))
+        except TooManyError:
+            device = await self.gate.prove(request, route)
+            if device is None:
+                raise
+        request = exchange.proves(request, device)
+        return request, await self.gate.reserve(request, route, "")
+
+    async def _count_unreadable(self, exchange: Exchange) -> None:
+        """Of headers that contradict each other nothing is believed: whoever sent them is an address, and no more."""
+        exchange.unreadable = True
+        request = exchange.request = Request(
+            context=exchange.context,
+            method=exchange.method,
+            raw_path=exchange.raw_path,
+            headers=Headers(()),
+            path_parameters={},
+            query={},
+        )
+        await self.gate.check(request, None)
+        self.gate.leave(await self.gate.reserve(request, None, ""))
 
     def _find(self, exchange: Exchange, scope: Scope) -> Request:
         """The request as its head tells it, and where it leads. Raises `MalformedError`: a header stands twice."""

@@ -139,3 +139,11 @@ def test_a_far_database_without_checked_tls_is_warned_of(tmp_path):
     assert "sesame-7" not in said("?sslmode=require")
     for quiet in (said("?sslmode=verify-full"), said("", "localhost"), warnings(tmp_path)):
         assert "sslmode" not in quiet
+
+
+def test_a_socket_whose_peers_nobody_names_is_warned_of(tmp_path):
+    socket = {"LISTEN": f"unix:{tmp_path}/http.sock", "ORIGIN": "https://id.example.org", "TLS_MODE": "off"}
+    assert "all callers count as one" in warnings(tmp_path, **socket)
+    assert "count as one" not in warnings(tmp_path, **socket, PROXIES="unix")
+    behind = {"LISTEN": "127.0.0.1:8443", "ORIGIN": "https://id.example.org", "TLS_MODE": "off"}
+    assert "every caller has the proxy's address" in warnings(tmp_path, **behind)

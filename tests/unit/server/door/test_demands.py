@@ -53,14 +53,18 @@ def test_a_source_is_an_address_or_a_64_and_a_48_has_more_together():
     assert [bucket.rate.burst for bucket in demand.buckets] == [10, 80]
     demand = DEMANDS.of(at("2001:db8:1:2::7"), LOGIN, "", exempt=False)
     assert [bucket.rate.burst for bucket in demand.buckets] == [10, 40]
-    assert keys(at("2001:db8:1:2::7"), None) == ["other|2001:db8:1:2::/64"]
+    demand = DEMANDS.of(at("2001:db8:1:2::7"), None, "", exempt=False)
+    assert [(bucket.key, bucket.rate.burst) for bucket in demand.buckets] == [
+        ("other|2001:db8:1:2::/64", 10),
+        ("other|2001:db8:1::/48", 40),
+    ]
 
 
-def test_an_account_counts_for_itself_and_its_source_holds_the_place():
+def test_an_account_counts_for_itself_and_holds_its_own_places():
     demand = DEMANDS.of(at("192.0.2.7"), ME, "acc_1", exempt=False)
     assert [bucket.key for bucket in demand.buckets] == ["account|acc_1"]
-    assert demand.slots is not None
-    assert demand.slots.key == "concurrent|192.0.2.7"
+    assert demand.slots == ("concurrent|acc_1", 64)
+    assert DEMANDS.of(at("192.0.2.7"), READ, "", exempt=False).slots == ("concurrent|192.0.2.7", 64)
 
 
 def test_who_is_exempt_takes_nothing_for_its_source():
@@ -72,6 +76,8 @@ def test_who_is_exempt_takes_nothing_for_its_source():
 def test_a_proven_device_has_a_bucket_of_its_own():
     device = DeviceId(bytes(16))
     assert keys(at("2001:db8:1:2::7", device), LOGIN) == [f"sign_in|{device}"]
+    demand = DEMANDS.of(at("2001:db8:1:2::7", device), LOGIN, "", exempt=False)
+    assert demand.slots == (f"concurrent|{device}", 64)
 
 
 def test_what_may_be_refused_before_it_is_known_who_asks():

@@ -60,7 +60,7 @@ async def test_a_proxy_that_names_nobody_is_said_once_a_minute(
 async def test_a_proxy_is_never_banned_whatever_it_brings(world: World):
     request = brought_by_a_proxy_that_names_nobody()
     for _ in range(50):
-        world.gate.failed(request, READ, RefusedError("short_key_forged"))
+        world.gate.failed(request, READ, RefusedError("short_key_forged"), "")
     assert world.services.bans.find("127.0.0.1") is None
 
 
@@ -71,5 +71,5 @@ async def test_what_fails_while_an_offence_is_counted_hides_no_answer(
         raise ZeroDivisionError
 
     monkeypatch.setattr(world.services.bans, "offend", fails)
-    world.gate.failed(request_for("/"), READ, RefusedError("wrong_secret"))
+    world.gate.failed(request_for("/"), READ, RefusedError("wrong_secret"), "")
     assert "door.not_counted" in said(caplog)
