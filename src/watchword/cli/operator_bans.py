@@ -104,7 +104,8 @@ def add(
     watchword bans add 198.51.100.0/24 --for 7d --reason "guesses names"
     watchword bans add 2001:db8::/48 --for ever
     """
-    from watchword.server.bans.networks import dangers, parse_network  # a server's part
+    from watchword.server.addresses import parse_network
+    from watchword.server.bans.networks import dangers  # a server's part
 
     seconds, own = _parse_length(length), _own_address()
     found = dangers(parse_network(network), own)

@@ -13,6 +13,9 @@ from typing import Final
 
 from watchword.core.secret import Secret
 from watchword.crypto.kdf import Label, derive
+from watchword.errors import MalformedError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _CACHED: Final = 4096
 _ONE_CUSTOMER: Final = 64
@@ -23,6 +26,7 @@ _KEPT_V6: Final = 48
 _TAG_SIZE: Final = 8
 """Bytes of a keyed form: a million sources share one with a chance of 1 in 30 million."""
 KEYED: Final = "keyed:"
+_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 class KeptAddresses(enum.StrEnum):
@@ -42,6 +46,30 @@ def canonical_address(host: str) -> str:
         return ""  # a Unix socket has no address
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped or address)
+
+
+def parse_network(text: str) -> str:
+    """The canonical form of an address or a network, IPv4-mapped IPv6 folded. Raises `MalformedError`."""
+    if "%" in text:
+        raise MalformedError(f"“{text}” is no address or network: leave out the interface")
+    try:
+        network: Network = ipaddress.ip_network(text.strip())
+    except ValueError as error:
+        hint = (
+            "it has bits set behind its prefix"
+            if "host bits" in str(error)
+            else "say 192.0.2.7 or 2001:db8::/48"
+        )
+        raise MalformedError(f"“{text}” is no address or network: {hint}") from None
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        value = int(network.network_address) & 0xFFFF_FFFF
+        network = ipaddress.IPv4Network((value, network.prefixlen - _MAPPED.prefixlen))
+    return network_text(network)
+
+
+def network_text(network: Network) -> str:
+    """The canonical form: a network of one address is written as that."""
+    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
 
 
 @lru_cache(maxsize=_CACHED)

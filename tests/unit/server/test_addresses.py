@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchword.core.secret import Secret
+from watchword.errors import MalformedError
 from watchword.server.addresses import (
     KEYED,
     WHOLE,
     AddressForm,
     KeptAddresses,
     canonical_address,
+    parse_network,
     source_bytes,
     source_of,
     wider_sources,
@@ -106,3 +108,29 @@ def test_the_key_of_the_keyed_form_is_never_shown():
     assert "0102" not in repr(HASHED)
     with pytest.raises(ValueError, match="key"):
         AddressForm(KeptAddresses.KEYED).show("192.0.2.7")
+
+
+@pytest.mark.parametrize(
+    ("typed", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7/32", "192.0.2.7"),
+        (" 192.0.2.0/24 ", "192.0.2.0/24"),
+        ("2001:DB8:0:0::/48", "2001:db8::/48"),
+        ("2001:db8::7/128", "2001:db8::7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
+        ("0.0.0.0/0", "0.0.0.0/0"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+    ],
+)
+def test_a_network_has_one_spelling(typed: str, network: str):
+    assert parse_network(typed) == network
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "192.0.2", "192.0.2.7/24", "300.1.1.1", "::1%lo", "ada", "1.2.3.4/33", "010.0.0.1"]
+)
+def test_what_is_no_network_is_malformed(typed: str) -> None:
+    with pytest.raises(MalformedError, match="is no address or network"):
+        parse_network(typed)

@@ -5,14 +5,11 @@ import socket
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from watchword.errors import MalformedError
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from watchword.server.addresses import network_text
 
 V4_BITS: Final = 32
 V6_BITS: Final = 128
 _MAPPED: Final = bytes(10) + b"\xff\xff"
-_MAPPED_NETWORK: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 _V4_SIZE: Final = 4
 _WIDE: Final = {4: 8, 6: 32}
 """Shorter prefixes than these are a good part of the internet."""
@@ -54,25 +51,6 @@ def place_of(address: str) -> Place | None:
     return Place(len(packed) * 8, int.from_bytes(packed, "big"))
 
 
-def parse_network(text: str) -> str:
-    """The canonical form of an address or a network, IPv4-mapped IPv6 folded. Raises `MalformedError`."""
-    if "%" in text:
-        raise MalformedError(f"“{text}” is no address or network: leave out the interface")
-    try:
-        network: Network = ipaddress.ip_network(text.strip())
-    except ValueError as error:
-        hint = (
-            "it has bits set behind its prefix"
-            if "host bits" in str(error)
-            else "say 192.0.2.7 or 2001:db8::/48"
-        )
-        raise MalformedError(f"“{text}” is no address or network: {hint}") from None
-    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED_NETWORK):
-        value = int(network.network_address) & 0xFFFF_FFFF
-        network = ipaddress.IPv4Network((value, network.prefixlen - 96))
-    return _text(network)
-
-
 @lru_cache(maxsize=4096)
 def prefix_of(network: str) -> Prefix:
     """Of a canonical network."""
@@ -85,8 +63,8 @@ def text_of(prefix: Prefix) -> str:
     """The canonical network."""
     value = prefix.value << prefix.shift
     if prefix.bits == V4_BITS:
-        return _text(ipaddress.IPv4Network((value, prefix.length)))
-    return _text(ipaddress.IPv6Network((value, prefix.length)))
+        return network_text(ipaddress.IPv4Network((value, prefix.length)))
+    return network_text(ipaddress.IPv6Network((value, prefix.length)))
 
 
 def first_address(network: str) -> str:
@@ -109,7 +87,3 @@ def dangers(network: str, own: str = "") -> list[str]:
     if place is not None and prefix.holds(place):
         found.append(f"{network} holds your own address {own}")
     return found
-
-
-def _text(network: Network) -> str:
-    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)

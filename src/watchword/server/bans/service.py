@@ -14,13 +14,13 @@ from watchword.core.clock import SECOND, Instant
 from watchword.core.ids import BanId
 from watchword.core.secret import Secret
 from watchword.errors import ForbiddenError, MalformedError, NotFoundError
-from watchword.server.addresses import source_of
+from watchword.server.addresses import parse_network, source_of
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.bans.book import OffenceBook
 from watchword.server.bans.keeping import BanKeeper
 from watchword.server.bans.making import BanMaker, Means, facts_of
 from watchword.server.bans.model import FOR_EVER, MAX_NOTE, Ban, BanReason, Offence
-from watchword.server.bans.networks import dangers, parse_network, prefix_of
+from watchword.server.bans.networks import dangers, prefix_of
 from watchword.server.bans.policy import BanPolicy
 from watchword.server.bans.store import MAX_SAVED
 from watchword.server.bans.table import BanTable, LiveBan

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from watchword.core.secret import Secret
 from watchword.errors import MalformedError
+from watchword.server.addresses import parse_network
 from watchword.server.config.model import HTTPS_PORT, DatabaseURL, Listen, RedisURL, UnixListen
 from watchword.server.http.proxies import UNIX
 from watchword.server.http.sockets import UNIX_SCHEME
@@ -152,16 +153,11 @@ def _parse_proxy(text: str) -> str:
         return text
     if text.lower() in _EVERYBODY:
         raise MalformedError(f"holds “{text}”, which would let everybody choose an address: name the proxies")
-    try:
-        network = ipaddress.ip_network(text)
-    except ValueError as error:
-        hint = "; its address has bits beyond the mask" if "host bits" in str(error) else ""
-        raise MalformedError(f"holds “{text}”, which is no address, network or “unix”{hint}") from None
+    found = parse_network(text)
+    network = ipaddress.ip_network(found)
     if network.prefixlen < _LEAST_PREFIX[network.version]:
         raise MalformedError(f"holds “{text}”, which is wider than any network of proxies: name them")
-    if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped is not None:
-        raise MalformedError(f"holds “{text}”: write the IPv4 address itself")
-    return str(network) if "/" in text else str(network.network_address)
+    return found
 
 
 def parse_header(value: Any) -> str:
@@ -290,13 +286,10 @@ def parse_allowed(value: Any) -> tuple[str, ...]:
 
 
 def _parse_allowed(text: str) -> str:
-    try:
-        network = ipaddress.ip_network(text)
-    except ValueError:
-        raise MalformedError(f"holds “{text}”, which is no address or network") from None
-    if not network.prefixlen:
+    found = parse_network(text)
+    if found.endswith("/0"):
         raise MalformedError(f"holds “{text}”, which is everybody: set bans.policy = “off” instead")
-    return str(network) if "/" in text else str(network.network_address)
+    return found
 
 
 def parse_whole_or(word: str, least: int, most: int) -> Parser:

@@ -17,10 +17,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Self
 
-from watchword.server.addresses import canonical_address
+from watchword.server.addresses import Network, canonical_address
 from watchword.server.http.forwarded import nodes_from_right
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 UNIX: Final = "unix"
 """Whoever connects to our Unix socket: its mode and group say who may."""

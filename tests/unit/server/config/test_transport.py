@@ -53,7 +53,8 @@ def test_settings_that_make_no_sense_together_are_refused_by_name(tmp_path, vari
     "value",
     [
         "", "*", "all", "any", "0.0.0.0/0", "::/0", "0.0.0.0/1", "128.0.0.0/7", "10.0.0.1/8", "localhost",
-        "proxy.example.org", "10.0.0.0/33", "::ffff:10.0.0.0/104", "10.0.0.1,,10.0.0.2", "unix:/run/x",
+        "proxy.example.org", "10.0.0.0/33", "::ffff:0:0/96", "::ffff:0:0/97", "10.0.0.1%eth0",
+        "10.0.0.1,,10.0.0.2", "unix:/run/x",
     ],
 )  # fmt: skip
 def test_fault_N5_a_list_of_proxies_that_trusts_everybody_or_nobody_known_is_refused(value):
@@ -66,6 +67,21 @@ def test_proxies_are_addresses_networks_and_unix():
         "10.0.0.1", "192.168.0.0/16", "unix", "2001:db8::/32",
     )  # fmt: skip
     assert parse.parse_proxies([]) == ()
+    assert parse.parse_proxies("::ffff:10.0.0.0/104") == ("10.0.0.0/8",)
+
+
+def test_who_is_never_banned_is_named_as_callers_are_known():
+    assert parse.parse_allowed("::ffff:192.0.2.7, 192.0.2.7/32, 2001:DB8::/32") == (
+        "192.0.2.7",
+        "2001:db8::/32",
+    )
+    assert parse.parse_allowed("") == ()
+
+
+@pytest.mark.parametrize("value", ["0.0.0.0/0", "::/0", "::ffff:0:0/96", "ada", "10.0.0.1/8", "::1%lo"])
+def test_to_name_everybody_or_nobody_as_never_banned_is_refused(value):
+    with pytest.raises(MalformedError):
+        parse.parse_allowed(value)
 
 
 @pytest.mark.parametrize(
