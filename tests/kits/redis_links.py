@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 from watchword.core.clock import SystemClock
 from watchword.core.entropy import SystemEntropy
 from watchword.core.secret import Secret
 from watchword.server.redis.link import LinkTimes, RedisLink
+from watchword.testing.redis import RedisServer
 
 PATIENT: Final = LinkTimes(silence_s=30, connect_s=30, retry_s=0.02, beat_s=0.05)
 
@@ -26,3 +28,15 @@ async def linked(url: str, times: LinkTimes = PATIENT) -> AsyncIterator[RedisLin
         yield link
     finally:
         await link.close()
+
+
+def use_documented_file(server: RedisServer) -> None:
+    """Have it start from the `redis.conf` of the documentation, of which only its place and TLS are another."""
+    page = (Path(__file__).parents[2] / "docs/operations.md").read_text()
+    found = [block for block in page.split("```")[1::2] if "maxmemory-policy" in block]
+    assert len(found) == 1
+    file = server.directory / "redis.conf"
+    file.write_text(found[0])
+    server.stop()
+    server.config = file
+    server.start()

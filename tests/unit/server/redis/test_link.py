@@ -2,11 +2,10 @@
 
 import asyncio
 import time
-from pathlib import Path
 
 import pytest
 from tests.kits.ports import kept_port
-from tests.kits.redis_links import linked, make_link
+from tests.kits.redis_links import linked, make_link, use_documented_file
 from tests.kits.waiting import until_true
 
 from watchword.core.clock import SystemClock
@@ -18,7 +17,7 @@ from watchword.server.logs import configure_logs
 from watchword.server.redis.link import LinkTimes, RedisLink
 from watchword.server.redis.listener import BEGUN
 from watchword.server.redis.script import Script
-from watchword.testing.redis import RedisServer, create
+from watchword.testing.redis import create
 
 pytestmark = pytest.mark.anyio
 ECHO = Script("return {KEYS[1], ARGV[1], #KEYS, #ARGV}")
@@ -212,18 +211,6 @@ async def test_the_password_opens_and_is_never_shown(redis_server, capfd):
             await link.run(Script("return redis.call('NONSENSE')"), [])
         assert "4711" not in repr(refused.value)
     assert "4711" not in "".join(capfd.readouterr())
-
-
-def use_documented_file(redis_server: RedisServer) -> None:
-    """Have it start from the `redis.conf` of the documentation, of which only its place and TLS are another."""
-    page = (Path(__file__).parents[4] / "docs/operations.md").read_text()
-    found = [block for block in page.split("```")[1::2] if "maxmemory-policy" in block]
-    assert len(found) == 1
-    file = redis_server.directory / "redis.conf"
-    file.write_text(found[0])
-    redis_server.stop()
-    redis_server.config = file
-    redis_server.start()
 
 
 async def test_the_user_that_the_documentation_makes_may_do_what_we_do_also_after_a_restart(redis_server):

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
-from tests.kits.redis_links import linked
+from tests.kits.redis_links import linked, use_documented_file
 from tests.kits.waiting import until_true
 
 from watchword.core.clock import SECOND, Instant, SystemClock
@@ -184,10 +183,8 @@ async def test_fault_C15_the_record_dies_before_any_mark_that_still_counts(redis
 
 
 async def test_the_user_that_the_operations_page_shows_may_do_all_of_it(redis_server):
-    page = (Path(__file__).parents[4] / "docs" / "operations.md").read_text()
-    rule = next(line for line in page.splitlines() if line.startswith("ACL SETUSER"))
-    redis_server.command(*rule.replace("PASSWORD", "right").split())
-    async with node(f"{redis_server.url}?username=watchword&password=right") as (link, uses):
+    use_documented_file(redis_server)
+    async with node(f"{redis_server.url}?username=watchword&password=PASSWORD") as (link, uses):
         key = await issue(uses)
         assert [await claim(uses, key) for _ in range(2)] == [Use.FIRST, Use.USED]
         policy = BanPolicy()
