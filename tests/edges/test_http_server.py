@@ -416,6 +416,7 @@ def open_files() -> int:
 
 
 def test_callers_that_vanish_leave_nothing_behind(server: RunningServer):
+    server.is_well()  # it holds all that it opens at its start
     descriptors = open_files()
     for number in range(60):
         connection = server.connect()
