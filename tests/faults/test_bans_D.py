@@ -127,7 +127,7 @@ async def test_fault_D13_a_million_sources_stay_within_the_bound_and_evict_nobod
         node.fail(attacker, 15, name="u:ada")
     node.fail("203.0.113.7", 20)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    total = count(quick=80_000, full=1_000_000)
+    total = count(quick=MAX_SOURCES + 2000, full=1_000_000)
     for number in range(total):
         node.fail(str(ipaddress.IPv4Address(0x0A000000 + number)), name=f"u:{number}")
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

@@ -25,7 +25,7 @@ from tests.kits.sealed import (
     try_change,
     try_login,
 )
-from tests.kits.world import World, open_world
+from tests.kits.world import World, open_world, two_worlds
 
 from watchword.client.flows.sealed import Prover
 from watchword.core.clock import DAY, HOUR, MINUTE, SECOND
@@ -291,13 +291,7 @@ async def at_once(world: World, name: str, many: int, secret: str | None = None)
 async def test_fault_D14_two_nodes_count_together_and_lose_no_failure(
     tmp_path: Path, postgres_url: str
 ) -> None:
-    root = str(tmp_path / "root.key")
-    async with (
-        open_world(tmp_path / "a", database=postgres_url, root_key_file=root) as one,
-        open_world(
-            tmp_path / "b", database=postgres_url, root_key_file=root, seed="b", clock=one.clock
-        ) as two,
-    ):
+    async with two_worlds(tmp_path, postgres_url) as (one, two):
         await make_member(one, "anna")
         for name in ("anna", "nobody"):
             taken = [await statuses(node, name, 1) for node in (one, two, one, two, one, two)]

@@ -34,7 +34,7 @@ from tests.kits.sealed import (
     whole_state,
 )
 from tests.kits.timing import Comparison, compare, seconds, standard_error
-from tests.kits.world import World, open_world
+from tests.kits.world import World, open_world, two_worlds
 
 from watchword.client.flows.account import DeviceKeys
 from watchword.client.flows.sealed import Prover
@@ -116,13 +116,7 @@ async def test_fault_C15_a_replay_is_refused_wherever_and_whenever(tmp_path: Pat
 
 
 async def test_fault_C15_a_replay_at_another_node_is_refused(tmp_path: Path, postgres_url: str) -> None:
-    root = str(tmp_path / "root.key")
-    async with (
-        open_world(tmp_path / "a", database=postgres_url, root_key_file=root) as one,
-        open_world(
-            tmp_path / "b", database=postgres_url, root_key_file=root, seed="b", clock=one.clock
-        ) as two,
-    ):
+    async with two_worlds(tmp_path, postgres_url) as (one, two):
         anna = await make_member(one, "anna")
         used = await good_login(one, "anna", anna.login_secret)
         unused = await good_login(one, "anna", anna.login_secret)

@@ -24,7 +24,7 @@ from tests.kits.sealed import (
     try_login,
     whole_state,
 )
-from tests.kits.world import World, open_world
+from tests.kits.world import World, open_world, two_worlds
 
 from watchword.client.flows.account import DeviceKeys
 from watchword.core.clock import MINUTE
@@ -83,13 +83,7 @@ async def test_fault_C24_a_change_needs_the_current_password_and_then_ends_every
 
 
 async def test_fault_C24_a_change_is_seen_by_every_node_at_once(tmp_path: Path, postgres_url: str) -> None:
-    root = str(tmp_path / "root.key")
-    async with (
-        open_world(tmp_path / "a", database=postgres_url, root_key_file=root) as one,
-        open_world(
-            tmp_path / "b", database=postgres_url, root_key_file=root, seed="b", clock=one.clock
-        ) as two,
-    ):
+    async with two_worlds(tmp_path, postgres_url) as (one, two):
         anna = await sign_in(one, "anna")
         other = await second_device(two, anna.member)
         assert (await two.call("GET", "/api/me", token=other.token)).status_code == 200

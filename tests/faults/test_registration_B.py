@@ -24,7 +24,7 @@ from tests.kits.sealed import (
     try_register,
     whole_state,
 )
-from tests.kits.world import World, open_world
+from tests.kits.world import World, open_world, two_worlds
 
 from watchword.core.clock import HOUR
 from watchword.core.encoding import decode_json
@@ -161,13 +161,7 @@ async def test_fault_B9_a_tried_name_cannot_break_a_line_of_the_trail(tmp_path: 
 async def test_fault_B10_of_50_at_once_on_two_nodes_one_has_the_name(
     tmp_path: Path, postgres_url: str
 ) -> None:
-    root = str(tmp_path / "root.key")
-    async with (
-        open_world(tmp_path / "a", database=postgres_url, root_key_file=root) as one,
-        open_world(
-            tmp_path / "b", database=postgres_url, root_key_file=root, seed="b", clock=one.clock
-        ) as two,
-    ):
+    async with two_worlds(tmp_path, postgres_url) as (one, two):
         nodes = [one, two] * 25
         payloads = [register_payload(node, "anna") for node in nodes]
         tries = [register_with(node, payload) for node, payload in zip(nodes, payloads, strict=True)]

@@ -249,6 +249,17 @@ async def open_world(
             services.pool.close()
 
 
+@asynccontextmanager
+async def two_worlds(place: Path, database: str) -> AsyncIterator[tuple[World, World]]:
+    """Two nodes with one root key and one clock on one PostgreSQL."""
+    root = str(place / "root.key")
+    async with (
+        open_world(place / "a", database=database, root_key_file=root) as one,
+        open_world(place / "b", database=database, root_key_file=root, seed="b", clock=one.clock) as two,
+    ):
+        yield one, two
+
+
 async def _ready() -> bool:
     return True
 
