@@ -16,13 +16,14 @@ from watchword.server.bans.book import OffenceBook
 from watchword.server.bans.keeping import BanKeeper
 from watchword.server.bans.limited import EachOf
 from watchword.server.bans.model import Ban, BanReason, Offence, OffenceKind
-from watchword.server.bans.networks import first_address, prefix_of, text_of
+from watchword.server.bans.networks import first_address, text_of
 from watchword.server.bans.policy import BanPolicy, Tally, widens
 from watchword.server.bans.table import BanTable
 from watchword.server.bans.waiting import Made
 from watchword.server.bans.watching import BanChange, Change, Watchers
 from watchword.server.bans.window import TAG_SIZE
 from watchword.server.logs import get_log
+from watchword.server.prefixes import prefix_of
 
 IN_FLIGHT: Final = 10 * SECOND
 """So long after a ban, what fails was let in before it: it makes no second, longer one."""

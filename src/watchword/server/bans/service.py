@@ -20,7 +20,7 @@ from watchword.server.bans.book import OffenceBook
 from watchword.server.bans.keeping import BanKeeper
 from watchword.server.bans.making import BanMaker, Means, facts_of
 from watchword.server.bans.model import FOR_EVER, MAX_NOTE, Ban, BanReason, Offence
-from watchword.server.bans.networks import dangers, prefix_of
+from watchword.server.bans.networks import dangers
 from watchword.server.bans.policy import BanPolicy
 from watchword.server.bans.store import MAX_SAVED
 from watchword.server.bans.table import BanTable, LiveBan
@@ -28,6 +28,7 @@ from watchword.server.bans.waiting import Made
 from watchword.server.bans.watching import BanChange, Change
 from watchword.server.db.unit import Unit
 from watchword.server.logs import get_log
+from watchword.server.prefixes import prefix_of
 
 LOOK_EVERY_S: Final = 2.0
 """Between two looks at what other nodes did, and two writes of what was counted here."""

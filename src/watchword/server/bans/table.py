@@ -12,10 +12,9 @@ from watchword.core.clock import SECOND, Instant, SteadyClock
 from watchword.core.ids import BanId
 from watchword.server.bans.ends import Ends
 from watchword.server.bans.model import Ban, BanReason
-from watchword.server.bans.networks import V6_BITS, Place, Prefix, place_of, prefix_of
 from watchword.server.bans.ordered import Ordered
 from watchword.server.bans.policy import WIDENINGS, Widening, is_remembered, remembered_till, widens
-from watchword.server.bans.prefix_map import PrefixMap
+from watchword.server.prefixes import V6_BITS, Place, Prefix, PrefixMap, place_of, prefix_of
 
 MAX_LIVE: Final = 131_072
 """About 100 MB. More: those that end soonest go."""

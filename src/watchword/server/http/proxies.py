@@ -9,16 +9,15 @@ Where the proxies speak the PROXY protocol (`proxy_v2`), the connection's own ad
 header means anything.
 """
 
-import ipaddress
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Final, Self
 
-from watchword.server.addresses import Network, canonical_address
+from watchword.server.addresses import canonical_address
 from watchword.server.http.forwarded import nodes_from_right
+from watchword.server.prefixes import PrefixMap, place_of, prefix_of
 
 UNIX: Final = "unix"
 """Whoever connects to our Unix socket: its mode and group say who may."""
@@ -47,7 +46,7 @@ class Caller:
 class Proxies:
     """`header` in lower case; None where connections begin with the PROXY protocol. `unix`: our socket's peers are."""
 
-    networks: tuple[Network, ...] = ()
+    networks: PrefixMap[bool] = field(default_factory=PrefixMap)
     unix: bool = False
     header: bytes | None = DEFAULT_HEADER.lower().encode()
 
@@ -55,7 +54,10 @@ class Proxies:
     def of(cls, places: Iterable[str], header: str | None = DEFAULT_HEADER) -> Self:
         """For addresses, networks and "unix", as `server/config` has checked them. Raises `ValueError` for others."""
         given = tuple(places)
-        networks = tuple(ipaddress.ip_network(place) for place in given if place != UNIX)
+        networks = PrefixMap[bool]()
+        for place in given:
+            if place != UNIX:
+                networks.put(prefix_of(place), True)
         name = header.lower().encode("ascii") if header is not None else None
         return cls(networks=networks, unix=UNIX in given, header=name)
 
@@ -63,7 +65,8 @@ class Proxies:
         """Whether `address` (canonical; empty for a peer of the Unix socket) is a proxy of ours."""
         if not address:
             return self.unix
-        return bool(self.networks) and _within(self.networks, address)
+        place = place_of(address)
+        return place is not None and self.networks.holds(place)
 
     def introduces(self, address: str) -> bool:
         """Whether a connection from `address` must begin with the PROXY protocol."""
@@ -97,12 +100,6 @@ class Proxies:
 
 
 NO_PROXIES: Final = Proxies()
-
-
-@lru_cache(maxsize=4096)
-def _within(networks: tuple[Network, ...], address: str) -> bool:
-    found = ipaddress.ip_address(address)
-    return any(found in network for network in networks)
 
 
 def _from_right(listed: bytes) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from watchword.server.bans.networks import dangers, prefix_of, text_of
+from watchword.server.bans.networks import dangers, text_of
+from watchword.server.prefixes import prefix_of
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from watchword.core.clock import DAY, MINUTE, SECOND, Instant, SteadyClock
 from watchword.core.ids import BanId
 from watchword.server.bans.model import FOR_EVER, Ban, BanReason
-from watchword.server.bans.networks import prefix_of, text_of
+from watchword.server.bans.networks import text_of
 from watchword.server.bans.ordered import Ordered
 from watchword.server.bans.table import STEP, BanTable
+from watchword.server.prefixes import prefix_of
 from watchword.testing import FixedClock
 from watchword.testing.counts import count
 

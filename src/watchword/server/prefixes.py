@@ -1,15 +1,63 @@
-"""Networks with what belongs to each, found by an address in a microsecond or two, however many they are.
+"""Addresses and networks as numbers; what belongs to networks is found in microseconds, however many they are.
 
 For each length of prefix that any network has, one dictionary from leading bits: 33 lengths at most for IPv4, 129 for
 IPv6, and commonly one to three.
 """
 
+import ipaddress
+import socket
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from functools import lru_cache
+from typing import Final, Generic, NamedTuple, TypeVar
 
-from watchword.server.bans.networks import Place, Prefix
-
+V4_BITS: Final = 32
+V6_BITS: Final = 128
+_MAPPED: Final = bytes(10) + b"\xff\xff"
 Value = TypeVar("Value")
+
+
+class Place(NamedTuple):
+    """An address as a number. `bits` is 32 or 128."""
+
+    bits: int
+    value: int
+
+
+class Prefix(NamedTuple):
+    """The `length` leading bits that the addresses of a network share."""
+
+    bits: int
+    length: int
+    value: int
+
+    @property
+    def shift(self) -> int:
+        return self.bits - self.length
+
+    def holds(self, place: Place) -> bool:
+        return place.bits == self.bits and place.value >> self.shift == self.value
+
+    def to(self, length: int) -> "Prefix":
+        """The network of `length` leading bits (at most as many as these) that this one is in."""
+        return Prefix(self.bits, length, self.value >> (self.length - length))
+
+
+def place_of(address: str) -> Place | None:
+    """None for what is no address. Done for each request: no objects but this one."""
+    try:
+        packed = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    except (OSError, ValueError):
+        return None
+    packed = packed.removeprefix(_MAPPED)
+    return Place(len(packed) * 8, int.from_bytes(packed, "big"))
+
+
+@lru_cache(maxsize=4096)
+def prefix_of(network: str) -> Prefix:
+    """Of a canonical network."""
+    parsed = ipaddress.ip_network(network)
+    bits = parsed.max_prefixlen
+    return Prefix(bits, parsed.prefixlen, int(parsed.network_address) >> (bits - parsed.prefixlen))
 
 
 class PrefixMap(Generic[Value]):
