@@ -17,3 +17,29 @@ class Row(TypedDict):
     ratio: float | None
     goal: str
     holds: bool | None
+
+
+def at_most(name: str, value: float, unit: str, limit: float) -> Row:
+    """A row of what may not be more than a number that is fixed."""
+    return {
+        "name": name,
+        "value": value,
+        "unit": unit,
+        "limit": limit,
+        "ratio": value / limit,
+        "goal": f"<= {limit:g} {unit}".rstrip(),
+        "holds": value <= limit,
+    }
+
+
+def told(name: str, value: float, unit: str) -> Row:
+    """A row that only informs."""
+    return {
+        "name": name,
+        "value": value,
+        "unit": unit,
+        "limit": None,
+        "ratio": None,
+        "goal": "",
+        "holds": None,
+    }

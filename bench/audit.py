@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from bench import Row
+from bench import Row, at_most, told
 from watchword.core.clock import Instant
 from watchword.core.entropy import SystemEntropy
 from watchword.core.secret import Secret
@@ -39,30 +39,10 @@ def run() -> list[Row]:
     """The best of a few rounds each."""
     login = _append(LOGIN)
     return [
-        {
-            "name": "audit: append a login",
-            "value": login,
-            "unit": "µs",
-            "limit": MOST_US,
-            "ratio": login / MOST_US,
-            "goal": f"<= {MOST_US:g} µs",
-            "holds": login <= MOST_US,
-        },
-        _for_information("audit: append without personal values", _append(PLAIN), "µs"),
-        _for_information("audit: verify", _verify(LOGIN), "entries/s"),
+        at_most("audit: append a login", login, "µs", MOST_US),
+        told("audit: append without personal values", _append(PLAIN), "µs"),
+        told("audit: verify", _verify(LOGIN), "entries/s"),
     ]
-
-
-def _for_information(name: str, value: float, unit: str) -> Row:
-    return {
-        "name": name,
-        "value": value,
-        "unit": unit,
-        "limit": None,
-        "ratio": None,
-        "goal": "",
-        "holds": None,
-    }
 
 
 def _best(work: Callable[[], None]) -> float:

@@ -16,7 +16,7 @@ from tests.kits.attacker import SOCKET, Foothold
 from tests.kits.process import RunningServer
 from tests.kits.world import ORIGIN, World, open_world
 
-from bench import Row
+from bench import Row, at_most
 from bench.kit import cpu_seconds_of
 from watchword.core.ids import RequestId
 from watchword.server.context import RequestContext
@@ -47,7 +47,7 @@ async def _of_requests() -> list[Row]:
             await world.services.bans.add(BANNED, by={}, confirmed=True)
             refused = await _best(_request(world, BANNED, status=429))
     return [
-        _at_most("the door, for each request that it lets in", door, MOST_US),
+        at_most("the door, for each request that it lets in", door, "µs", MOST_US),
         _cheaper("refusing a request of a banned caller, beside the page for signing in", refused, page),
     ]
 
@@ -116,18 +116,6 @@ def _door(world: World) -> Step:
         world.gate.leave(await world.gate.reserve(request, route, ""))
 
     return step
-
-
-def _at_most(name: str, value: float, limit: float) -> Row:
-    return {
-        "name": name,
-        "value": value,
-        "unit": "µs",
-        "limit": limit,
-        "ratio": value / limit,
-        "goal": f"<= {limit:g} µs",
-        "holds": value <= limit,
-    }
 
 
 def _cheaper(name: str, value: float, beside: float) -> Row:

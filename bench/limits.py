@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from bench import Row
+from bench import Row, at_most, told
 from watchword.core.clock import SystemClock
 from watchword.core.entropy import SystemEntropy
 from watchword.core.secret import Secret
@@ -30,26 +30,14 @@ QUIET = LinkTimes(silence_s=10, beat_s=3600)
 
 def run() -> list[Row]:
     rows = [
-        _bounded("limits: a request, in memory", _best(_granted())),
-        _bounded("limits: a request refused, in memory", _best(_refused())),
-        _bounded("limits: a request of a new address, table full", _best(_flood())),
+        at_most("limits: a request, in memory", _best(_granted()), "µs", MOST_US),
+        at_most("limits: a request refused, in memory", _best(_refused()), "µs", MOST_US),
+        at_most("limits: a request of a new address, table full", _best(_flood()), "µs", MOST_US),
     ]
     if shutil.which("redis-server") is None:
         print("no redis-server here: limits over Redis are not measured", file=sys.stderr)
         return rows
     return rows + asyncio.run(_over_redis())
-
-
-def _bounded(name: str, value: float) -> Row:
-    return {
-        "name": name,
-        "value": value,
-        "unit": "µs",
-        "limit": MOST_US,
-        "ratio": value / MOST_US,
-        "goal": f"<= {MOST_US:g} µs",
-        "holds": value <= MOST_US,
-    }
 
 
 def _best(step: Callable[[], object]) -> float:
@@ -121,30 +109,10 @@ async def _over_redis() -> list[Row]:
     finally:
         server.remove()
     return [
-        {
-            "name": "limits: questions to Redis for each request",
-            "value": questions,
-            "unit": "",
-            "limit": 1.0,
-            "ratio": questions,
-            "goal": "<= 1",
-            "holds": questions <= 1,
-        },
-        _told("limits: our processor for a request over Redis", alone),
-        _told(f"limits: the same, {TOGETHER} at once", together),
+        at_most("limits: questions to Redis for each request", questions, "", 1.0),
+        told("limits: our processor for a request over Redis", alone, "µs"),
+        told(f"limits: the same, {TOGETHER} at once", together, "µs"),
     ]
-
-
-def _told(name: str, value: float) -> Row:
-    return {
-        "name": name,
-        "value": value,
-        "unit": "µs",
-        "limit": None,
-        "ratio": None,
-        "goal": "",
-        "holds": None,
-    }
 
 
 @asynccontextmanager

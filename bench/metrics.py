@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from bench import Row
+from bench import Row, at_most
 from watchword.server.measures import DatabaseMeasures, RequestMeasures
 from watchword.server.spans import part
 
@@ -22,16 +22,7 @@ def run() -> list[Row]:
 
 
 def _row(name: str, step: Callable[[int], None]) -> Row:
-    value = min(_batch(step) for _ in range(ROUNDS))
-    return {
-        "name": name,
-        "value": value,
-        "unit": "µs",
-        "limit": MOST_US,
-        "ratio": value / MOST_US,
-        "goal": f"<= {MOST_US:g} µs",
-        "holds": value <= MOST_US,
-    }
+    return at_most(name, min(_batch(step) for _ in range(ROUNDS)), "µs", MOST_US)
 
 
 def _batch(step: Callable[[int], None]) -> float:

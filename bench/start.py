@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import Row
+from bench import Row, at_most
 from bench.kit import Server, running_server, start, wait_ready
 from watchword.core.clock import SystemClock
 from watchword.core.entropy import SystemEntropy
@@ -36,21 +36,9 @@ def run() -> list[Row]:
     seconds = statistics.median(taken for taken, _ in measured)
     memory = statistics.median(resident for _, resident in measured)
     return [
-        _row(f"cold start to ready with {ACCOUNTS} accounts", seconds, "s", LIMIT_S),
-        _row("memory of an idle server", memory, "MiB", LIMIT_MIB),
+        at_most(f"cold start to ready with {ACCOUNTS} accounts", seconds, "s", LIMIT_S),
+        at_most("memory of an idle server", memory, "MiB", LIMIT_MIB),
     ]
-
-
-def _row(name: str, value: float, unit: str, limit: float) -> Row:
-    return {
-        "name": name,
-        "value": value,
-        "unit": unit,
-        "limit": limit,
-        "ratio": value / limit,
-        "goal": f"<= {limit:g} {unit}",
-        "holds": value <= limit,
-    }
 
 
 def _start_once(data: Path) -> tuple[float, float]:
