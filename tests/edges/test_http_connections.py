@@ -218,6 +218,18 @@ async def test_shed_connections_are_counted_and_said_now_and_then(caplog: pytest
 
 
 @pytest.mark.anyio
+async def test_connections_that_a_ban_cuts_off_are_counted_and_said_now_and_then(
+    caplog: pytest.LogCaptureFixture,
+):
+    caplog.set_level(logging.WARNING, "watchword")
+    places = Places(ConnectionLimits(total=9999, per_source=9999), is_banned=lambda _address: True)
+    given = [places.take("192.0.2.2") for _ in range(1000)]
+    assert places.measures.banned == given.count(None) > 900
+    assert [line.message for line in caplog.records] == ["http.connections_banned"]
+    assert caplog.records[0].__dict__["watchword_fields"]["count"] == 1
+
+
+@pytest.mark.anyio
 async def test_a_place_counts_for_whom_it_is_moved_to():
     places = Places(ConnectionLimits(total=3, per_source=1))
     proxied = places.take("10.0.0.1", shared=True)

@@ -71,7 +71,7 @@ class BanMaker:
             return
         at_once = self._policy.judge_at_once(offence.kind)
         if at_once is not None:
-            self._ban(source, at_once, offence.address)
+            self._ban(source, at_once, offence)
         elif offence.kind is not OffenceKind.LIMITED or self._limited.is_due(source):
             tag = self._tag(offence.name)
             self._book.count(source, tag, lambda tally: self._judge(offence, source, tally))
@@ -88,10 +88,10 @@ class BanMaker:
     def _judge(self, offence: Offence, source: str, tally: Tally) -> None:
         reason = self._policy.judge(offence.kind, tally)
         if reason is not None:
-            self._ban(source, reason, offence.address)
+            self._ban(source, reason, offence)
 
-    def _ban(self, network: str, reason: BanReason, address: str) -> None:
-        """Ban `network` for what was done from `address`, and what is around it where enough in there is banned."""
+    def _ban(self, network: str, reason: BanReason, offence: Offence) -> None:
+        """Ban `network` for `offence`, the last that was done, and what is around where enough in there is banned."""
         now = self._means.steady.now()
         last = self._table.last_of(network)
         live = last if last is not None and last.is_live(now) else None
@@ -99,10 +99,10 @@ class BanMaker:
         if ban is None:
             return
         self._book.forget(network)
-        self._keeper.later(Made(ban, self._event(ban, address)))
-        self.take(ban, Change.BANNED if live is None else Change.EXTENDED)
+        self._keeper.later(Made(ban, self._event(ban, offence)))
+        self.take(ban, Change.BANNED if live is None else Change.EXTENDED, request=offence.request)
         for around in self._table.neighbours(prefix_of(network)) if widens(ban) else ():
-            self._ban(text_of(around), BanReason.NEIGHBOURS, address)
+            self._ban(text_of(around), BanReason.NEIGHBOURS, offence)
 
     def _first(self, network: str, reason: BanReason, last: Ban | None, now: Instant) -> Ban:
         """A ban of a network that has none; `last` has ended."""
@@ -125,8 +125,8 @@ class BanMaker:
         # What it was made for stays, unless what came now says more.
         return longer if widens(longer) else replace(longer, reason=live.reason)
 
-    def take(self, ban: Ban, change: Change) -> None:
-        """Have `ban` hold from now on, and tell of it."""
+    def take(self, ban: Ban, change: Change, *, request: str = "") -> None:
+        """Have `ban` hold from now on, and tell of it; `request` is the id of what it was made for or by."""
         self._table.put(ban)
         self.made[ban.reason] += 1
         self.watchers.tell(BanChange(change, ban))
@@ -136,7 +136,13 @@ class BanMaker:
             address=self.show(ban.network),
             reason=ban.reason.value,
             seconds=seconds(ban),
+            **_named(request),
         )
+
+    def say_lifted(self, ban: Ban, *, request: str) -> None:
+        """Tell that an operator has lifted `ban` here."""
+        self.watchers.tell(BanChange(Change.LIFTED, ban))
+        _log.info("bans.lifted", ban=str(ban.id), address=self.show(ban.network), **_named(request))
 
     def new_id(self) -> BanId:
         return BanId.new(self._means.steady.now(), self._means.entropy)
@@ -147,18 +153,27 @@ class BanMaker:
         shown = self._means.form.show(first)
         return network if shown == first else shown
 
-    def _event(self, ban: Ban, address: str) -> AuditEvent:
+    def _event(self, ban: Ban, offence: Offence) -> AuditEvent:
         return AuditEvent(
             tag=AuditTag.ADDRESS_BANNED,
             at=self._means.clock.now(),
-            facts={**facts_of(ban), "reason": ban.reason.value, "doublings": ban.doublings},
-            personal={"address": self._means.form.show(address)},
+            facts={
+                **facts_of(ban),
+                "reason": ban.reason.value,
+                "doublings": ban.doublings,
+                **_named(offence.request),
+            },
+            personal={"address": self._means.form.show(offence.address)},
         )
 
 
 def facts_of(ban: Ban) -> Mapping[str, str | int]:
     """What the audit trail says of a ban for ever: no address."""
     return {"ban": str(ban.id), "prefix": prefix_of(ban.network).length, "seconds": seconds(ban)}
+
+
+def _named(request: str) -> Mapping[str, str]:
+    return {"request": request} if request else {}
 
 
 def seconds(ban: Ban) -> int:

@@ -44,11 +44,15 @@ class BanReason(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offence:
-    """`address` is canonical; `name` the canonical name that a credential was tried for, where one was."""
+    """`address` is canonical; `name` the canonical name that a credential was tried for, where one was.
+
+    `request` is the id of the request that it was, which its log line and its answer have.
+    """
 
     kind: OffenceKind
     address: str
     name: str = field(default="", repr=False)
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

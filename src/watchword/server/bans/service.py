@@ -128,7 +128,7 @@ class Bans:
             note=note,
         )
         await self._keeper.keep([Made(ban, self._added(ban, by), replace=True)])
-        self._maker.take(ban, Change.BANNED)
+        self._maker.take(ban, Change.BANNED, request=str(by.get("request", "")))
         return ban
 
     async def lift(self, target: str, *, by: Facts, confirmed: bool = False) -> list[Ban]:
@@ -155,7 +155,7 @@ class Bans:
         for ban in lifted:
             self._table.remove(ban.network)
             self._book.forget(ban.network)
-            self._maker.watchers.tell(BanChange(Change.LIFTED, ban))
+            self._maker.say_lifted(ban, request=str(by.get("request", "")))
         return lifted
 
     def watch(self) -> AsyncIterator[BanChange]:

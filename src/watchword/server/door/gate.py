@@ -11,7 +11,7 @@ from typing import Final
 from watchword.core.clock import Clock
 from watchword.core.ids import DeviceId
 from watchword.errors import BANNED, RefusedError, TooManyError, WatchwordError
-from watchword.server.bans.model import Offence
+from watchword.server.bans.model import Offence, OffenceKind
 from watchword.server.bans.service import Bans
 from watchword.server.door.demands import Demands, too_many
 from watchword.server.door.offences import offence_by, offence_of
@@ -124,7 +124,7 @@ class TheGate:
             kind = offence_of(request, route, error, account)
             if kind is not None:
                 name = error.tried if isinstance(error, RefusedError) else ""
-                self._bans.offend(Offence(kind, request.context.address, name))
+                self._bans.offend(_offence(kind, request, name))
         except Exception as fault:  # noqa: BLE001  # what it is told of is being answered
             _log.fault("door.not_counted", fault, request=str(request.context.request_id))
 
@@ -132,7 +132,7 @@ class TheGate:
         """A proof that is forged prolongs the ban; one that has only ended does not."""
         kind = offence_by(getattr(error, "reason", ""))
         if kind is not None:
-            self._bans.offend(Offence(kind, request.context.address))
+            self._bans.offend(_offence(kind, request))
 
     def _is_exempt(self, request: Request) -> bool:
         """From limits. A proxy's own address stands for callers that it did not name: it is exempt from nothing."""
@@ -151,3 +151,7 @@ class TheGate:
         if now - self._said_at >= _SAY_EVERY_S:
             self._said_at = now
             _log.warning(event, address=request.context.shown_address)
+
+
+def _offence(kind: OffenceKind, request: Request, name: str = "") -> Offence:
+    return Offence(kind, request.context.address, name, str(request.context.request_id))

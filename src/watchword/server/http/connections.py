@@ -114,8 +114,8 @@ class Places:
         self._taken: dict[str, set[Place]] = {}
         self._quiet: dict[Place, None] = {}  # the longest quiet first
         self._quiet_of: dict[str, dict[Place, None]] = {}
-        self._unsaid = 0
-        self._said_at = float("-inf")
+        self._said_shed = _NowAndThen("http.connections_shed")
+        self._said_banned = _NowAndThen("http.connections_banned")
 
     @property
     def open(self) -> int:
@@ -170,6 +170,7 @@ class Places:
         if self._trickle.lets_in(address, now):
             return True
         self.measures.banned += 1
+        self._said_banned.count(now, open_now=self.open)
         return False
 
     def _has_share(self, source: str, now: float) -> bool:
@@ -221,9 +222,20 @@ class Places:
         return True
 
     def _shed_one(self, now: float) -> None:
-        """Count it; say so now and then, since there may be thousands."""
         self.measures.shed += 1
+        self._said_shed.count(now, open_now=self.open)
+
+
+class _NowAndThen:
+    """A line of the log for many things that happen: how many did since the last one."""
+
+    def __init__(self, event: str) -> None:
+        self._event = event
+        self._unsaid = 0
+        self._said_at = float("-inf")
+
+    def count(self, now: float, *, open_now: int) -> None:
         self._unsaid += 1
         if now - self._said_at >= _SAY_EVERY_S:
-            _log.warning("http.connections_shed", count=self._unsaid, open=self.open)
+            _log.warning(self._event, count=self._unsaid, open=open_now)
             self._unsaid, self._said_at = 0, now

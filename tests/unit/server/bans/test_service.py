@@ -1,20 +1,23 @@
 """What the service does besides counting: operators, watchers, what is kept of names and addresses."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.kits.bans import BY, open_node
 from tests.kits.world import World, open_world
 
-from watchword.core.clock import MINUTE
+from watchword.core.clock import MINUTE, SECOND
 from watchword.errors import ForbiddenError, MalformedError, NotFoundError, UnavailableError
 from watchword.server.bans import service
-from watchword.server.bans.model import OffenceKind
+from watchword.server.bans.model import Offence, OffenceKind
 from watchword.server.bans.store import BANS
 from watchword.server.bans.watching import Change
 from watchword.server.db.unit import Unit
+from watchword.testing import FixedClock
 
 pytestmark = pytest.mark.anyio
 ATTACKER, NEIGHBOUR = "198.51.100.7", "198.51.100.8"
@@ -47,6 +50,80 @@ async def test_whoever_wakes_other_nodes_is_told_when_bans_are_kept(world: World
     assert told == [1]
     await node.step()
     assert told == [1]
+
+
+def fields_of(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
+    return [record.__dict__["watchword_fields"] for record in caplog.records if record.message == event]
+
+
+async def test_a_ban_names_the_request_that_it_was_made_for_and_its_end_is_in_the_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "watchword")
+    node = await open_node(world)
+    for number in range(20):
+        node.bans.offend(Offence(OffenceKind.CREDENTIAL, ATTACKER, request=f"req_{number}"))
+    await node.step()
+    [made] = fields_of(caplog, "bans.made")
+    assert (made["reason"], made["request"]) == ("failures", "req_19")
+    facts = [json.loads(entry.facts) for entry in await world.core.audit.tail(9) if "ban" in entry.tag]
+    assert [each["request"] for each in facts] == ["req_19"]
+    await node.bans.lift(ATTACKER, by={**BY, "request": "req_lift"})
+    lifted = {"ban": made["ban"], "address": ATTACKER, "request": "req_lift"}
+    assert fields_of(caplog, "bans.lifted") == [lifted]
+
+
+class Driven:
+    """`asyncio` for the service, but that its time is `clock`'s, which passes as it waits: by tenths of seconds."""
+
+    def __init__(self, clock: FixedClock, passed: Callable[[], Awaitable[None]]) -> None:
+        self._clock = clock
+        self._passed = passed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def wait_for(self, awaited: Coroutine[Any, Any, Any], timeout: float) -> Any:
+        waiting = asyncio.ensure_future(awaited)
+        for _ in range(round(timeout * 10)):
+            self._clock.advance(100)
+            await self._passed()
+            await asyncio.sleep(0)
+            if waiting.done():
+                return waiting.result()
+        waiting.cancel()
+        raise TimeoutError
+
+
+async def test_fault_D15_what_is_counted_is_never_five_seconds_old_before_it_is_written(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where bans wake the service at the worst moment, just before it would have written."""
+    node = await open_node(world)
+    failed_at: dict[str, int] = {}
+    ages: dict[str, int] = {}
+    ended = asyncio.Event()
+
+    async def passed() -> None:
+        now, turn = node.clock.now(), len(failed_at)
+        for (source,) in await world.core.database.fetch_all("select source from offences", {}):
+            ages.setdefault(str(source), now - failed_at[str(source)])
+        if turn == 250:
+            ended.set()
+            await asyncio.Event().wait()
+        failed_at[f"203.0.113.{turn + 1}"] = now
+        node.fail(f"203.0.113.{turn + 1}")
+        if turn % 19 == 18:
+            node.bans.wake()
+
+    monkeypatch.setattr(service, "asyncio", Driven(node.clock, passed))
+    running = asyncio.create_task(node.bans.run())
+    await ended.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    for source, at in failed_at.items():
+        ages.setdefault(source, node.clock.now() - at)
+    assert max(ages.values()) <= 5 * SECOND
 
 
 async def test_audit_shows_addresses_as_they_may_be_kept(world: World) -> None:
