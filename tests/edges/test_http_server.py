@@ -244,6 +244,16 @@ def test_the_connection_of_a_banned_caller_ends_with_its_answer(fronts: int):
         assert "connection" not in server.request("GET", "/api/told").headers
 
 
+@pytest.mark.parametrize("reason", ["banned", "rate_other"])
+def test_the_gate_is_asked_of_headers_that_stand_twice_and_their_connection_ends(reason: str):
+    gate = Watched(TooManyError(9, reason=reason))
+    with running_server(gate=gate) as server:
+        twice = [("Cookie", "a=1"), ("Cookie", "b=2")]
+        answer = server.request("GET", "/api/told", headers=twice)
+        assert (answer.status, answer.headers["connection"], answer.closed) == (429, "close", True)
+    assert gate.asked == [("check", None), ("failed: too_many", None)]
+
+
 def test_an_answer_that_tells_an_error_in_its_own_words_counts_as_that_error(events: io.StringIO):
     async def shows(_request: Request) -> Reply:
         return Reply(403, b"no", error=RefusedError("wrong_secret"))
