@@ -146,6 +146,7 @@ class Bans:
 
     async def _lift(self, bans: Sequence[Ban], by: Facts) -> list[Ban]:
         """So many at once that others have their turn in between."""
+        await self._keeper.flush()  # what waits would be kept after its lift, and hold again
         now = self._steady.now()
         lifted = [_lifted(ban, now) for ban in bans]
         events = [self._lifted_event(ban, by) for ban in lifted]

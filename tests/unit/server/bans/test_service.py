@@ -175,6 +175,15 @@ async def test_a_lift_means_a_source_an_id_or_all_within_a_network(world: World)
     assert node.ends_in(ATTACKER) > 0
 
 
+async def test_a_ban_that_was_not_yet_kept_does_not_come_back_once_it_is_lifted(world: World) -> None:
+    node = await open_node(world)
+    node.fail(ATTACKER, 20)
+    await node.bans.lift(ATTACKER, by=BY)
+    await node.step()
+    assert node.ends_in(ATTACKER) == 0
+    assert (await open_node(world)).ends_in(ATTACKER) == 0
+
+
 async def test_a_watcher_sees_bans_come_and_go(world: World) -> None:
     node = await open_node(world)
     watching = node.bans.watch()
