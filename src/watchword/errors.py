@@ -43,6 +43,8 @@ class WatchwordError(Exception):
     code: ClassVar[ErrorCode] = ErrorCode.INTERNAL
     request_id: str | None = None
     """The id under which the server's log and audit trail have the request, where it told one: for its operator."""
+    to_operator: ClassVar[bool] = False
+    """Whether it came from a server that its operator asked, who is told what callers are not."""
 
     @property
     def detail(self) -> str:

@@ -9,7 +9,9 @@ import pytest
 from tests.kits.commands import Finished
 from tests.kits.process import PROGRAM, RunningServer, clean_environment
 
+from watchword.cli.failures import fail
 from watchword.cli.main import run
+from watchword.server.control.errors import remote_error
 
 Desk = Callable[..., Finished]
 
@@ -47,7 +49,21 @@ def test_a_ban_is_added_listed_and_lifted(desk: Desk) -> None:
     assert found["reason"] == "operator"
     assert found["ends_at"] - found["made_at"] == 600_000
     assert desk("lift", found["id"]).out == "192.0.2.7 is let in again.\n"
-    assert "nobody at “192.0.2.7” is banned" in desk("lift", "192.0.2.7", code=1).err
+    assert desk("lift", "192.0.2.7", code=1).err == "watchword: nobody at “192.0.2.7” is banned\n"
+    assert desk("lift", "ban_zzz", code=2).err.count("\n") == 1, (
+        "who asks is the operator: no id to ask him by"
+    )
+    assert desk("lift", "192.0.2.7", "--json", code=1).error["request_id"].startswith("req_")
+
+
+def test_a_fault_of_the_server_is_named_to_the_operator_by_its_id(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for code, told in (("internal", True), ("not_found", False)):
+        error = remote_error(code, "")
+        error.request_id = "req_1"
+        fail(error, as_json=False)
+        assert ("req_1" in capsys.readouterr().err) is told
 
 
 def test_a_ban_for_ever_and_one_of_a_network_of_ipv6(desk: Desk) -> None:

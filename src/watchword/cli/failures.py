@@ -25,7 +25,7 @@ def fail(error: WatchwordError, *, as_json: bool) -> ExitCode:
     request_id = _request_id(error)
     if request_id is not None:
         extra["request_id"] = request_id
-    _tell(error.code, lines, as_json=as_json, **extra)
+    _tell(error.code, lines, as_json=as_json, name_request=_is_looked_up(error), **extra)
     return EXIT_CODES[error.code]
 
 
@@ -45,6 +45,11 @@ def _request_id(error: BaseException | None) -> str | None:
             return error.request_id
         error = error.__context__
     return None
+
+
+def _is_looked_up(error: WatchwordError) -> bool:
+    """Whether the log may say more of `error` than was said: an operator has been told all but what our faults are."""
+    return not error.to_operator or error.code is ErrorCode.INTERNAL
 
 
 def _problems(error: WatchwordError, lines: list[str]) -> dict[str, Any]:
@@ -82,14 +87,16 @@ def fail_internal(error: BaseException, *, as_json: bool) -> ExitCode:
     return ExitCode.INTERNAL
 
 
-def _tell(code: ErrorCode, lines: list[str], *, as_json: bool, **extra: Any) -> None:
+def _tell(
+    code: ErrorCode, lines: list[str], *, as_json: bool, name_request: bool = True, **extra: Any
+) -> None:
     if as_json:
         detail = "; ".join(lines)
         print_json({"error": {"code": code.value, "detail": detail, **extra}}, stream=sys.stderr)
         return
     for line in lines:
         sys.stderr.write(f"{NAME}: {safe(line)}\n")
-    if "request_id" in extra:
+    if name_request and "request_id" in extra:
         sys.stderr.write(f"{NAME}: request id {safe(extra['request_id'])}, for the server's operator\n")
     sys.stderr.flush()
 

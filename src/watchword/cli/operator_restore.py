@@ -191,7 +191,8 @@ def after_restore(
     sessions end (people log in again), all temporary tokens and open invitations end, a new signing key takes over at
     once (no access token verifies any more; apps learn of it within 5 minutes), and the number of the key document
     moves beyond whatever clients have seen. What cannot be known stays lost: passwords that were changed, accounts that
-    were deleted or suspended since. Look after those by hand.
+    were deleted or suspended since, bans that were made or lifted since, and how often passwords were guessed at. Look
+    after those by hand.
 
     \b
     watchword after-restore --data /var/lib/watchword
@@ -217,6 +218,9 @@ def after_restore(
     print_text(name_authority(ended.fingerprint))
     note(
         f"suspensions, deletions and password changes since {when(ended.mark.taken_at)} are not in this data"
+    )
+    note(
+        "bans, and the counts of guesses at passwords, are those of that time too: see “watchword bans list”"
     )
 
 

@@ -52,6 +52,8 @@ def describe(error: WatchwordError, request: str = "") -> dict[str, Any]:
 class ControlError(WatchwordError):
     """An error that came over the socket; of the class for its code (see `remote_error`)."""
 
+    to_operator = True
+
 
 _REMOTE: Final[Mapping[ErrorCode, type[ControlError]]] = {
     code: type(f"Remote{code.name.title().replace('_', '')}Error", (ControlError,), {"code": code})
