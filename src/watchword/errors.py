@@ -161,16 +161,20 @@ BANNED: Final = "banned"
 class TooManyError(WatchwordError):
     """This caller asks too much, or has been turned away for a time: come back in `retry_after` seconds.
 
-    Outwardly one error, whether a limit, a ban or the lane of an account refuses: `reason` is for our logs.
+    Outwardly one error, whether a limit, a ban or the lane of an account refuses: `reason` is for our logs. What is
+    `lasting` has no end by itself: people are not told to wait, and programs ask again as `retry_after` says.
     """
 
     code = ErrorCode.TOO_MANY
 
-    def __init__(self, retry_after: int, *, reason: str = "", quota: Quota | None = None) -> None:
+    def __init__(
+        self, retry_after: int, *, reason: str = "", quota: Quota | None = None, lasting: bool = False
+    ) -> None:
         super().__init__()
         self.retry_after = max(1, retry_after)
         self.reason = reason
         self.quota = quota
+        self.lasting = lasting
 
 
 class OverloadedError(WatchwordError):

@@ -37,6 +37,9 @@ class TestPages:
             raise UnauthenticatedError("no_cookie")
         return "somebody"
 
+    async def load(self) -> None:
+        """Nothing has to be read."""
+
     def problem(self, request: Request, error: WatchwordError) -> Reply:
         return Reply.html(f"<p>{error.code} {request.context.request_id}", KINDS[error.code].status)
 

@@ -27,6 +27,8 @@ class Servers:
     invite: RunningServer
     closed: RunningServer
     behind: RunningServer
+    guarded: RunningServer
+    """Exempts nobody from bans and limits, not even this machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,4 +74,5 @@ def _start(stack: ExitStack) -> Servers:
         invite=stack.enter_context(running_server(registration="invite")),
         closed=stack.enter_context(running_server(registration="closed")),
         behind=stack.enter_context(running_server(clock=clock)),
+        guarded=stack.enter_context(running_server(bans__allow="192.0.2.1")),
     )

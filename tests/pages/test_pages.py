@@ -1,8 +1,10 @@
 """Every page: well formed, in the reader's language, usable with a keyboard and a screen reader, and inert."""
 
+import asyncio
 import itertools
 import json
 import re
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,7 +17,7 @@ from watchword.server.context import RequestContext
 from watchword.server.http.endpoint import Request
 from watchword.server.http.headers import Headers
 from watchword.server.http.problem import KINDS
-from watchword.server.pages import making
+from watchword.server.pages import edge, making
 from watchword.server.pages.catalogue import LANGUAGES, texts_of
 from watchword.server.pages.moments import said_wait
 from watchword.server.pages.views import ProfileView, SessionView
@@ -310,6 +312,51 @@ async def test_every_error_has_a_page_that_says_what_next_and_under_which_id(wor
     check_headings("problem", page)
     if code is not ErrorCode.MISDIRECTED:
         check_structure("problem", page, "en")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("lasting", [False, True])
+async def test_whoever_is_turned_away_is_told_once_for_how_long(world, language, lasting):
+    """And where it has no end, no time; and no way that leads to the same page again."""
+    request = request_of(world, language)
+    error = TooManyError(86_400, reason="banned", lasting=lasting)
+    page = parse(world.services.pages.problem(request, error).body.decode())
+    texts = texts_of(language)
+    wait = texts.plain("script.wait_hours", count=24)
+    ends_not = texts.plain("error.too_many.next")
+    assert (wait in page.words(), ends_not in page.words()) == (not lasting, lasting)
+    assert [each["href"] for each in page.all("a") if "button" in (each["class"] or "")] == []
+
+
+async def test_drawings_have_a_size_of_their_own(world):
+    """Where the style does not arrive, one without would fill the window."""
+    for path in ("/login", "/register"):
+        page = parse((await Reader(world=world).get(path)).text)
+        drawings = list(page.all("svg"))
+        assert drawings
+        assert all(each["width"] and each["height"] for each in drawings)
+
+
+async def test_pages_of_errors_are_read_once_and_hold_nobody_up(world, monkeypatch):
+    readers, may_end = [], threading.Event()
+
+    def read_slowly() -> None:
+        readers.append(threading.current_thread())
+        assert may_end.wait(60)
+
+    monkeypatch.setattr(edge, "load_problems", read_slowly)
+    nobody = Reader(world=world)
+    refused = [asyncio.create_task(nobody.get("/", host="canary.example")) for _ in range(3)]
+    try:
+        while not readers:
+            await asyncio.sleep(0)
+        assert (await world.call("GET", "/health/live")).status_code == 200
+        assert not any(each.done() for each in refused)
+    finally:
+        may_end.set()
+    assert [(await each).status_code for each in refused] == [421] * 3
+    assert len(readers) == 1
+    assert readers[0] is not threading.current_thread()
 
 
 async def test_pages_of_errors_are_kept_without_the_id_of_anybodys_request(world, monkeypatch):

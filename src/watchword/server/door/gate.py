@@ -95,7 +95,7 @@ class TheGate:
         """What refuses `request` unless it proves something; looked up in memory alone."""
         ban = self._bans.find(request.context.address)
         if ban is not None:
-            return TooManyError(ban.ends_in_s(), reason=BANNED)
+            return TooManyError(ban.ends_in_s(), reason=BANNED, lasting=ban.ban.is_for_ever)
         if self._demands is None or self._is_exempt(request):
             return None
         bucket = self._demands.closable(request, route)

@@ -171,7 +171,7 @@ class App:
             return internal_reply(request_id)
         except WatchwordError as error:
             self._note(exchange, error)
-            reply = self._show(exchange, error)
+            reply = await self._show(exchange, error)
             if reply.status >= _ERRORS:  # nobody has erred who is sent to sign in
                 self.lines.measures.error(error.code)
             if reply.status == _SERVER_FAULT:  # a fault of ours: where it came from is worth a line
@@ -180,7 +180,7 @@ class App:
         except Exception as error:  # noqa: BLE001  # the last line: one bad request must not show or end anything
             self.log.fault("http.fault", error, request=exchange.request_id)
             self.lines.measures.error(ErrorCode.INTERNAL)
-            return self._show(exchange, WatchwordError())
+            return await self._show(exchange, WatchwordError())
         if reply.error is not None:
             self._note(exchange, reply.error)
         return reply
@@ -192,12 +192,12 @@ class App:
             account = exchange.who.get("account", "")
             self.steps.gate.failed(exchange.request, exchange.route, error, account)
 
-    def _show(self, exchange: Exchange, error: WatchwordError) -> Reply:
+    async def _show(self, exchange: Exchange, error: WatchwordError) -> Reply:
         """What the caller sees of `error`: a page or the way to sign in for people, a problem document for programs."""
         pages, request = self.steps.pages, exchange.request
         if pages and request and is_for_people(exchange.place, exchange.raw_path, request.headers):
             try:
-                return show_to_people(pages, exchange, request, error)
+                return await show_to_people(pages, exchange, request, error)
             except Exception as fault:  # noqa: BLE001  # a page that cannot be made must not hide the answer
                 self.log.fault("http.fault", fault, request=exchange.request_id)
         return problem_reply(error, exchange.context.request_id, headers=exchange.extra)

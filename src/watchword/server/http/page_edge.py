@@ -30,6 +30,10 @@ class PageEdge(Protocol):
         """Who it is, by the cookie alone. Raises `UnauthenticatedError`."""
         ...
 
+    async def load(self) -> None:
+        """Have ready what `problem` needs, in a thread the first time: reading it would hold up everybody else."""
+        ...
+
     def problem(self, request: Request, error: WatchwordError) -> Reply:
         """The page that says what went wrong, by `problem.KINDS`, with the request's id."""
         ...
@@ -54,7 +58,9 @@ def is_for_people(place: Place | None, raw_path: bytes, headers: Headers) -> boo
     return accepts_html(headers.get("accept"))
 
 
-def show_to_people(pages: PageEdge, exchange: Exchange, request: Request, error: WatchwordError) -> Reply:
+async def show_to_people(
+    pages: PageEdge, exchange: Exchange, request: Request, error: WatchwordError
+) -> Reply:
     """The page for `error`; where nobody is signed in, 303 to where that is mended.
 
     What somebody sent without being signed in is gone: after it they begin at the dashboard.
@@ -62,5 +68,6 @@ def show_to_people(pages: PageEdge, exchange: Exchange, request: Request, error:
     if isinstance(error, UnauthenticatedError):
         path = exchange.raw_path.decode("latin-1") if exchange.method in SAFE_METHODS else ""
         return Reply.see_other(login_location(path))
+    await pages.load()
     reply = pages.problem(request, error)
     return Reply(reply.status, reply.body, {**reply.headers, **retry_headers(error), **exchange.extra})

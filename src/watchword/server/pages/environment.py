@@ -21,6 +21,11 @@ def render(template: str, texts: Texts, **values: Any) -> str:
     return _environment().get_template(template).render({**_words(texts), **values})
 
 
+def load_template(template: str) -> None:
+    """Read and compile `template`, and what it is made of."""
+    _environment().get_template(template)
+
+
 @functools.cache
 def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  # see above
