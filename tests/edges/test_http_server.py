@@ -43,6 +43,7 @@ from watchword.server.http.admission import Admission
 from watchword.server.http.sockets import bind
 from watchword.server.http.tls import make_tls_context
 from watchword.server.http.wire import ASGIApp
+from watchword.server.limits.model import Lease
 from watchword.server.logs import JSONFormatter
 
 
@@ -167,12 +168,12 @@ class Watched:
         if self.error is not None:
             raise self.error
 
-    async def reserve(self, request: Request, route: Route | None, account: str) -> object:
+    async def reserve(self, request: Request, route: Route | None, account: str) -> Lease:
         self._note(f"reserve for {account or 'nobody'}", route)
-        return "lease"
+        return Lease("lease")
 
-    def leave(self, lease: object) -> None:
-        self.asked.append(("leave", str(lease)))
+    def leave(self, lease: Lease | None) -> None:
+        self.asked.append(("leave", lease.key if lease else None))
 
     async def prove(self, request: Request, route: Route | None) -> DeviceId | None:
         del request, route

@@ -50,7 +50,7 @@ async def test_fault_D3_a_policy_of_ones_own_counts_names_by_themselves(world: W
         node.fail(ATTACKER, name=f"u:name{number}")
     found = node.bans.find(ATTACKER)
     assert found is not None
-    assert found.reason is BanReason.NAMES
+    assert found.ban.reason is BanReason.NAMES
 
 
 async def test_fault_D5_nothing_but_time_forgets_a_failure(world: World) -> None:

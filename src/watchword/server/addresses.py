@@ -1,7 +1,7 @@
 """What an address is called: its one text form, whom it counts for, and what is kept of it.
 
-2001:DB8:1:200::7%eth0 ──▶ 2001:db8:1:200::7 ──▶ 2001:db8:1:200::/64 ──▶ 2001:db8:1:200::/56, 2001:db8:1::/48
-     as it came              canonical              source                  wider sources
+2001:DB8:1:200::7%eth0 ──▶ 2001:db8:1:200::7 ──▶ 2001:db8:1:200::/64 ──▶ 2001:db8:1::/48
+     as it came              canonical              source                 network
 """
 
 import enum
@@ -19,7 +19,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _CACHED: Final = 4096
 _ONE_CUSTOMER: Final = 64
-_WIDER: Final = (56, 48)
+_ONE_SITE: Final = 48
 _KEPT_V4: Final = 24
 _KEPT_V6: Final = 48
 """Leading bits that a truncated address keeps."""
@@ -90,10 +90,10 @@ def source_bytes(address: str) -> bytes:
 
 
 @lru_cache(maxsize=_CACHED)
-def wider_sources(address: str) -> tuple[str, ...]:
-    """The /56 and the /48 of an IPv6 address, where sources that misbehave together are looked at together."""
+def network_48(address: str) -> str:
+    """The /48 of an IPv6 address, whose sources are looked at together; empty for all others."""
     found = canonical_address(address)
-    return tuple(_network(found, bits) for bits in _WIDER) if ":" in found else ()
+    return _network(found, _ONE_SITE) if ":" in found else ""
 
 
 @dataclass(frozen=True, slots=True)

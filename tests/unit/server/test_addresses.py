@@ -14,10 +14,10 @@ from watchword.server.addresses import (
     AddressForm,
     KeptAddresses,
     canonical_address,
+    network_48,
     parse_network,
     source_bytes,
     source_of,
-    wider_sources,
 )
 
 KEY = Secret(bytes(range(32)))
@@ -41,9 +41,9 @@ def test_a_network_of_64_bits_is_one_source(address: str, source: str):
     assert source_of(address) == source
 
 
-def test_wider_sources_are_the_56_and_the_48():
-    assert wider_sources("2001:db8:1:2ff::1") == ("2001:db8:1:200::/56", "2001:db8:1::/48")
-    assert wider_sources("192.0.2.1") == wider_sources("::ffff:192.0.2.1") == wider_sources("") == ()
+def test_only_ipv6_has_a_network_of_48_bits():
+    assert network_48("2001:db8:1:2ff::1") == "2001:db8:1::/48"
+    assert network_48("192.0.2.1") == network_48("::ffff:192.0.2.1") == network_48("") == ""
 
 
 def test_sources_have_the_bytes_that_short_keys_hold():
@@ -57,8 +57,7 @@ def test_fault_D10_a_thousand_addresses_of_one_64_are_one_source_and_a_thousand_
     networks = [f"2001:db8:1:{number:x}::1" for number in range(1000)]
     assert same == {"2001:db8:1:2::/64"}
     assert len({source_of(each) for each in networks}) == 1000
-    assert {wider_sources(each)[1] for each in networks} == {"2001:db8:1::/48"}
-    assert len({wider_sources(each)[0] for each in networks}) == 4
+    assert {network_48(each) for each in networks} == {"2001:db8:1::/48"}
 
 
 @given(st.ip_addresses())

@@ -60,7 +60,7 @@ class BanMaker:
         self._book = book
         self._keeper = keeper
         self._tag_key = derive(tag_key, Label.OFFENCE_NAME).reveal()
-        self._limited = EachOf(policy.limited_each)
+        self._limited = EachOf(policy.limited_each, policy.window_ms)
         self.watchers: Final = Watchers()
         self.made: Final[dict[BanReason, int]] = dict.fromkeys(BanReason, 0)
 
@@ -72,9 +72,12 @@ class BanMaker:
         at_once = self._policy.judge_at_once(offence.kind)
         if at_once is not None:
             self._ban(source, at_once, offence)
-        elif offence.kind is not OffenceKind.LIMITED or self._limited.is_due(source):
+        elif offence.kind is not OffenceKind.LIMITED or self._is_due(source):
             tag = self._tag(offence.name)
             self._book.count(source, tag, lambda tally: self._judge(offence, source, tally))
+
+    def _is_due(self, source: str) -> bool:
+        return self._limited.is_due(source, self._means.steady.now())
 
     def _is_beyond(self, address: str) -> bool:
         if self._table.is_exempt(address):

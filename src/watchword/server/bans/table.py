@@ -11,7 +11,7 @@ from typing import Final
 from watchword.core.clock import SECOND, Instant, SteadyClock
 from watchword.core.ids import BanId
 from watchword.server.bans.ends import Ends
-from watchword.server.bans.model import Ban, BanReason
+from watchword.server.bans.model import Ban
 from watchword.server.bans.ordered import Ordered
 from watchword.server.bans.policy import WIDENINGS, Widening, is_remembered, remembered_till, widens
 from watchword.server.prefixes import V6_BITS, Place, Prefix, PrefixMap, place_of, prefix_of
@@ -34,14 +34,6 @@ class LiveBan:
     def __init__(self, ban: Ban, clock: SteadyClock) -> None:
         self.ban: Final = ban
         self._clock: Final = clock
-
-    @property
-    def network(self) -> str:
-        return self.ban.network
-
-    @property
-    def reason(self) -> BanReason:
-        return self.ban.reason
 
     def ends_in_s(self) -> int:
         """Whole seconds, at least one, at most a day."""

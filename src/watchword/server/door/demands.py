@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from watchword.errors import Quota, TooManyError
-from watchword.server.addresses import source_of, wider_sources
+from watchword.server.addresses import network_48, source_of
 from watchword.server.door.classes import WIDER, class_of
 from watchword.server.http.endpoint import Request, Route
 from watchword.server.limits.model import (
@@ -60,10 +60,10 @@ class Demands:
 
     def _of_network(self, name: str, request: Request) -> tuple[Bucket, ...]:
         """What all sources of one IPv6 /48 share."""
-        wider = wider_sources(request.context.address)
+        wider = network_48(request.context.address)
         if not wider or name not in self._wider or request.context.proven_device is not None:
             return ()
-        return (Bucket(f"{name}|{wider[-1]}", self._wider[name], name),)
+        return (Bucket(f"{name}|{wider}", self._wider[name], name),)
 
 
 def _whose(request: Request) -> str:

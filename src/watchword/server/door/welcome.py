@@ -7,7 +7,7 @@ everybody, and takes no credential. There is little of it for each source that i
 from typing import Final
 
 from watchword.errors import UnavailableError
-from watchword.server.addresses import source_of, wider_sources
+from watchword.server.addresses import network_48, source_of
 from watchword.server.http.endpoint import Request, Route
 from watchword.server.limits.limiter import Limiter
 from watchword.server.limits.model import Bucket, Demand, Lease, Rate
@@ -31,7 +31,8 @@ class Welcome:
             return False
         address = request.context.address
         buckets = [Bucket(f"{_NAME}|{source_of(address)}", EACH, _NAME)]
-        buckets += [Bucket(f"{_NAME}|{wider}", _TOGETHER, _NAME) for wider in wider_sources(address)[-1:]]
+        if wider := network_48(address):
+            buckets.append(Bucket(f"{_NAME}|{wider}", _TOGETHER, _NAME))
         try:
             return isinstance(await self._limiter.reserve(Demand(tuple(buckets))), Lease)
         except UnavailableError:

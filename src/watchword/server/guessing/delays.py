@@ -11,7 +11,6 @@ the lane is held for as long as both delays together, and a day has no more gues
 further ahead than that can explain was noted by a wrong clock: it holds nobody, and the next failure puts it right.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from watchword.core.clock import DAY, HOUR, SECOND, Instant
@@ -59,11 +58,6 @@ def failed(state: LaneState, now: Instant) -> LaneState:
     recent = 1 if _is_quiet(state, now) else state.recent + 1
     counted_at = min(now + _held_for(state, now), now + AHEAD)
     return LaneState(recent, state.in_row + 1, Instant(counted_at), state.beside)
-
-
-def reopened(state: LaneState) -> LaneState:
-    """The lane of strangers after a success in the account: the row is at its end, the delays are not."""
-    return replace(state, in_row=0, beside=0)
 
 
 def _held_for(state: LaneState, now: Instant) -> int:

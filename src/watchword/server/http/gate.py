@@ -3,14 +3,12 @@
 The door itself (limits, bans, who passes them) is a capability of its own; the edge knows this interface alone.
 """
 
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from watchword.core.ids import DeviceId
 from watchword.errors import WatchwordError
 from watchword.server.http.endpoint import Request, Route
-
-Lease = Any
-"""A place among the concurrent requests; opaque here."""
+from watchword.server.limits.model import Lease
 
 
 class Gate(Protocol):
@@ -26,7 +24,7 @@ class Gate(Protocol):
         """
         ...
 
-    async def reserve(self, request: Request, route: Route | None, account: str) -> Lease:
+    async def reserve(self, request: Request, route: Route | None, account: str) -> Lease | None:
         """Count the request; `account` is "" where nobody is known. Raises `TooManyError`, `UnavailableError`."""
         ...
 
@@ -34,7 +32,7 @@ class Gate(Protocol):
         """The device that a caller is who was let in without having to prove it; None where it proves none."""
         ...
 
-    def leave(self, lease: Lease) -> None:
+    def leave(self, lease: Lease | None) -> None:
         """The request that holds `lease` is over. Never waits."""
         ...
 
@@ -53,14 +51,15 @@ class _Open:
         del request, route
         return None
 
-    async def reserve(self, request: Request, route: Route | None, account: str) -> Lease:
+    async def reserve(self, request: Request, route: Route | None, account: str) -> Lease | None:
         del request, route, account
+        return None
 
     async def prove(self, request: Request, route: Route | None) -> DeviceId | None:
         del request, route
         return None
 
-    def leave(self, lease: Lease) -> None:
+    def leave(self, lease: Lease | None) -> None:
         del lease
 
     def failed(self, request: Request, route: Route | None, error: WatchwordError, account: str) -> None:

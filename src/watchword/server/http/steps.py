@@ -20,7 +20,7 @@ from watchword.server.http.admission import Admission
 from watchword.server.http.door import check_content, check_origin, read_query
 from watchword.server.http.endpoint import Identify, Request, Route
 from watchword.server.http.exchange import Exchange
-from watchword.server.http.gate import Gate, Lease
+from watchword.server.http.gate import Gate
 from watchword.server.http.handling import handle
 from watchword.server.http.headers import Headers
 from watchword.server.http.hosts import HostPolicy
@@ -28,6 +28,7 @@ from watchword.server.http.page_edge import PageEdge, find_misplaced, is_for_peo
 from watchword.server.http.reply import Reply
 from watchword.server.http.routing import RouteTable
 from watchword.server.http.wire import Receive, Scope
+from watchword.server.limits.model import Lease
 from watchword.server.measures import RequestMeasures
 
 _UNUSABLE_METHODS: Final = frozenset({"TRACE", "CONNECT"})
@@ -83,7 +84,7 @@ class Steps:
 
     async def _reserve(
         self, exchange: Exchange, request: Request, route: Route | None
-    ) -> tuple[Request, Lease]:
+    ) -> tuple[Request, Lease | None]:
         """A place for the request, and whose it is.
 
         Neighbours who use up what one source has keep no device out that proves itself.

@@ -6,7 +6,7 @@ What exceeds is closed right after `accept`, before a handshake or a byte: that 
 from collections.abc import Callable
 from typing import Final
 
-from watchword.server.addresses import source_of, wider_sources
+from watchword.server.addresses import network_48, source_of
 
 PER_SECOND: Final = 20
 AT_ONCE: Final = 40
@@ -68,4 +68,5 @@ class Knocks:
 
 def _buckets_of(address: str) -> list[tuple[str, int]]:
     """Each with how many times the rate of one source it has."""
-    return [(source_of(address), 1), *((wider, WIDER) for wider in wider_sources(address)[-1:])]
+    own, wider = (source_of(address), 1), network_48(address)
+    return [own, (wider, WIDER)] if wider else [own]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from watchword.core.secret import Secret
@@ -190,7 +190,7 @@ class Line:
                     future.set_exception(error)
 
     @contextlib.contextmanager
-    def _ending(self) -> Any:
+    def _ending(self) -> Iterator[None]:
         """Whatever ends reading or writing ends the line."""
         from redis.exceptions import RedisError  # noqa: PLC0415  # loaded by now
 

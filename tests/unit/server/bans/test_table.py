@@ -41,7 +41,7 @@ class Stage:
 
     def found(self, address: str) -> str:
         found = self.table.find(address)
-        return found.network if found is not None else ""
+        return found.ban.network if found is not None else ""
 
 
 def test_a_ban_reaches_its_network_and_nobody_beside_it() -> None:
@@ -73,7 +73,7 @@ def test_the_longest_of_several_bans_is_told() -> None:
     stage.ban("192.0.0.0/16", 2 * MINUTE)
     found = stage.table.find("192.0.2.7")
     assert found is not None
-    assert (found.network, found.ends_in_s()) == ("192.0.2.0/24", 180)
+    assert (found.ban.network, found.ends_in_s()) == ("192.0.2.0/24", 180)
     stage.clock.advance(SECOND)
     assert found.ends_in_s() == 179
 

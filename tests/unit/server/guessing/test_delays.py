@@ -14,7 +14,6 @@ from watchword.server.guessing.delays import (
     failed,
     is_closed,
     places,
-    reopened,
     wait_ms,
 )
 from watchword.server.guessing.model import FRESH, LaneState
@@ -75,12 +74,6 @@ def test_two_lanes_side_by_side_are_closed_by_the_sum_of_their_rows() -> None:
     assert is_closed(failed(failed(almost, NOW), NOW))
     assert wait_ms(LaneState(0, 0, Instant(0), beside=LIMIT), NOW) == LONGEST_DELAY
     assert wait_ms(LaneState(0, 0, Instant(0), beside=LIMIT - 1), NOW) == 0
-
-
-def test_a_lane_that_opens_again_keeps_its_delays() -> None:
-    opened = reopened(after(LIMIT))
-    assert not is_closed(opened)
-    assert wait_ms(opened, Instant(NOW + MINUTE)) == HOUR - MINUTE
 
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR, 10 * YEAR, -10 * YEAR])
