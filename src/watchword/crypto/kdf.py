@@ -65,6 +65,11 @@ def derive(
     return Secret(HKDF(algorithm=SHA256(), length=size, salt=salt or None, info=info).derive(key.reveal()))
 
 
+def tag(key: Secret, message: bytes, size: int) -> bytes:
+    """The first `size` bytes of HMAC-SHA-256 over `message`: to know it again, where it needs no whole MAC."""
+    return hmac.digest(key.reveal(), message, "sha256")[:size]
+
+
 def mac(key: Secret, *parts: bytes) -> bytes:
     """HMAC-SHA-256 over the parts, each preceded by its length in 4 bytes, so that no two lists collide."""
     message = b"".join(len(part).to_bytes(4, "big") + part for part in parts)

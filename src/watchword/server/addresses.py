@@ -5,14 +5,13 @@
 """
 
 import enum
-import hmac
 import ipaddress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
 from watchword.core.secret import Secret
-from watchword.crypto.kdf import Label, derive
+from watchword.crypto.kdf import Label, derive, tag
 from watchword.errors import MalformedError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -121,7 +120,7 @@ class AddressForm:
             return _truncated(address)
         if self._key is None:
             raise ValueError("the keyed form needs a key")
-        return _keyed(self._key.reveal(), source_of(address))
+        return _keyed(self._key, source_of(address))
 
 
 WHOLE: Final = AddressForm()
@@ -133,9 +132,8 @@ def _truncated(address: str) -> str:
     return _network(found, _KEPT_V6 if ":" in found else _KEPT_V4) if found else ""
 
 
-def _keyed(key: bytes, source: str) -> str:
-    tag = hmac.digest(key, source.encode(), "sha256")[:_TAG_SIZE]
-    return KEYED + tag.hex() if source else ""
+def _keyed(key: Secret, source: str) -> str:
+    return KEYED + tag(key, source.encode(), _TAG_SIZE).hex() if source else ""
 
 
 def _network(address: str, bits: int) -> str:

@@ -3,11 +3,10 @@
 Counting only asks whether two sources are the same, so a keyed hash of a source does as well as the source.
 """
 
-import hmac
 from typing import Final
 
 from watchword.core.secret import Secret
-from watchword.crypto.kdf import Label, derive
+from watchword.crypto.kdf import Label, derive, tag
 from watchword.server.bans.book import OffenceBook, Told
 
 _SIZE: Final = 16
@@ -34,4 +33,4 @@ class KeyedBook:
         await self._book.flush()
 
     def _hidden(self, source: str) -> str:
-        return hmac.digest(self._key.reveal(), source.encode(), "sha256")[:_SIZE].hex()
+        return tag(self._key, source.encode(), _SIZE).hex()

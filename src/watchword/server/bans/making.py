@@ -1,6 +1,5 @@
 """Bans of the policy as they are made: an offence is counted, judged, and its source banned where that is due."""
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -9,7 +8,7 @@ from watchword.core.clock import SECOND, Clock, Instant, SteadyClock
 from watchword.core.entropy import Entropy
 from watchword.core.ids import BanId
 from watchword.core.secret import Secret
-from watchword.crypto.kdf import Label, derive
+from watchword.crypto.kdf import Label, derive, tag
 from watchword.server.addresses import AddressForm, source_of
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.bans.book import OffenceBook
@@ -59,7 +58,7 @@ class BanMaker:
         self._table = table
         self._book = book
         self._keeper = keeper
-        self._tag_key = derive(tag_key, Label.OFFENCE_NAME).reveal()
+        self._tag_key = derive(tag_key, Label.OFFENCE_NAME)
         self._limited = EachOf(policy.limited_each, policy.window_ms)
         self.watchers: Final = Watchers()
         self.made: Final[dict[BanReason, int]] = dict.fromkeys(BanReason, 0)
@@ -73,8 +72,8 @@ class BanMaker:
         if at_once is not None:
             self._ban(source, at_once, offence)
         elif offence.kind is not OffenceKind.LIMITED or self._is_due(source):
-            tag = self._tag(offence.name)
-            self._book.count(source, tag, lambda tally: self._judge(offence, source, tally))
+            name = self._tag(offence.name)
+            self._book.count(source, name, lambda tally: self._judge(offence, source, tally))
 
     def _is_due(self, source: str) -> bool:
         return self._limited.is_due(source, self._means.steady.now())
@@ -86,7 +85,7 @@ class BanMaker:
         return found is not None and self._means.steady.now() - found.ban.made_at < IN_FLIGHT
 
     def _tag(self, name: str) -> bytes:
-        return hmac.digest(self._tag_key, name.encode(), "sha256")[:TAG_SIZE] if name else b""
+        return tag(self._tag_key, name.encode(), TAG_SIZE) if name else b""
 
     def _judge(self, offence: Offence, source: str, tally: Tally) -> None:
         reason = self._policy.judge(offence.kind, tally)

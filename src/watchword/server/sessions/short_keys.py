@@ -20,7 +20,7 @@ from watchword.core.encoding import decode_b64u, encode_b64u
 from watchword.core.entropy import Entropy
 from watchword.core.secret import Secret
 from watchword.crypto.aead import VersionedKey
-from watchword.crypto.kdf import Label, derive
+from watchword.crypto.kdf import Label, derive, tag
 from watchword.errors import BeginAgainError, MalformedError, RefusedError, WatchwordError
 from watchword.protocol.envelope import Purpose
 from watchword.server.addresses import source_bytes
@@ -36,15 +36,15 @@ _PURPOSES: Final = {Purpose.LOGIN: 1, Purpose.REGISTER: 2, Purpose.PASSWORD: 3}
 @dataclass(frozen=True, slots=True)
 class _Keys:
     mac: bytes
-    name: bytes
-    network: bytes
+    name: Secret
+    network: Secret
 
     @classmethod
     def of(cls, key: Secret) -> "_Keys":
         return cls(
             derive(key, Label.SHORT_KEY_MAC).reveal(),
-            derive(key, Label.SHORT_KEY_NAME).reveal(),
-            derive(key, Label.SHORT_KEY_NETWORK).reveal(),
+            derive(key, Label.SHORT_KEY_NAME),
+            derive(key, Label.SHORT_KEY_NETWORK),
         )
 
 
@@ -73,8 +73,8 @@ class ShortKeys:
                 boot.id,
                 boot.now.to_bytes(7, "big"),
                 bytes((_PURPOSES[purpose],)),
-                _tag(keys.network, source_bytes(address), 8),
-                _tag(keys.name, identifier_key.encode(), 16),
+                tag(keys.network, source_bytes(address), 8),
+                tag(keys.name, identifier_key.encode(), 16),
                 self.entropy.bytes(12),
             )
         )
@@ -101,7 +101,7 @@ class ShortKeys:
             raise RefusedError("short_key_forged")
         if body[18] != _PURPOSES[purpose]:
             raise RefusedError("short_key_purpose")
-        if not hmac.compare_digest(body[19:27], _tag(keys.network, source_bytes(address), 8)):
+        if not hmac.compare_digest(body[19:27], tag(keys.network, source_bytes(address), 8)):
             raise BeginAgainError("short_key_network")
         issued_at = Instant(int.from_bytes(body[11:18], "big"))
         await self.boots.claim(IssuedKey(boot_id=body[3:11], issued_at=issued_at, unique=body[11:]))
@@ -124,14 +124,10 @@ class ShortKeys:
 class ClaimedKey:
     """A key that was good and is now used; what it was issued for can still be asked."""
 
-    _name_key: bytes
+    _name_key: Secret
     _tag: bytes
 
     def check_identifier(self, identifier_key: str) -> None:
         """Raise `RefusedError` unless the key was issued for this identifier."""
-        if not hmac.compare_digest(self._tag, _tag(self._name_key, identifier_key.encode(), 16)):
+        if not hmac.compare_digest(self._tag, tag(self._name_key, identifier_key.encode(), 16)):
             raise RefusedError("short_key_identifier")
-
-
-def _tag(key: bytes, message: bytes, size: int) -> bytes:
-    return hmac.digest(key, message, "sha256")[:size]
