@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.kits.bans import BY
 from tests.kits.sealed import login_payload, make_member, post, seal, short_key, sign_in, try_login
 from tests.kits.world import World, open_world
 from tests.unit.server.door.test_offences import READ, request_for
@@ -142,6 +143,15 @@ async def test_fault_D12_a_ban_lets_a_browser_begin_a_sign_in_sixty_times_a_minu
     assert "ratelimit" not in refused.headers
     world.clock.advance(1_000)
     assert [await asked("GET", "/login") for _ in range(2)] == [200, 429]
+
+
+async def test_a_ban_without_an_end_tells_people_so_and_programs_to_come_back_in_a_day(world: World):
+    world.address = STRANGER
+    await world.services.bans.add(STRANGER, by=BY)
+    page = await world.call("GET", PAGE, headers={"accept": "text/html"})
+    assert (page.status_code, page.headers["retry-after"]) == (429, "86400")
+    assert "That does not end by itself." in page.text
+    assert "hours" not in page.text
 
 
 async def test_fault_D12_sources_of_one_banned_48_share_what_a_ban_lets_through(world: World):

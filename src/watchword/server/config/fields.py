@@ -321,8 +321,8 @@ FIELDS: Final[tuple[Field, ...]] = (
         default="300/60s",
         default_text="300/60s",
         unit="COUNT/TIME: 300/60s, 30/15m, 1000/1h",
-        effect="GET without identity (pages, assets, keys), for each source: so many at once, and again"
-        " in each such time.",
+        effect="GET without identity (pages, keys), for each source: so many at once, and again in each such"
+        " time. Of the files that pages are made of, ten times as many.",
     ),
     Field(
         key="limits.sign_in",
