@@ -5,29 +5,21 @@ open the way to guess at others'. There a device passes that proves itself in a 
 in as that device.
 """
 
-from typing import Final, Protocol
+from typing import Final
 
-from watchword.core.clock import Instant
 from watchword.core.ids import DeviceId
 from watchword.protocol.device_header import DEVICE_HEADER
+from watchword.server.devices.header_pass import DevicePass
 from watchword.server.door.offences import GUESSED_AT
 from watchword.server.http.endpoint import Identify, Request, Route
 
 _COOKIE: Final = "__Host-watchword="
 
 
-class DeviceProof(Protocol):
-    """What is asked about a device header."""
-
-    async def check(self, method: str, raw_path: bytes, text: str, now: Instant, /) -> DeviceId:
-        """The device that made the header for this request. Raises `RefusedError`."""
-        ...
-
-
 class Passes:
     """`by_token` and `by_cookie` are the ways to know a live session."""
 
-    def __init__(self, *, by_token: Identify, by_cookie: Identify, devices: DeviceProof) -> None:
+    def __init__(self, *, by_token: Identify, by_cookie: Identify, devices: DevicePass) -> None:
         self._by_token = by_token
         self._by_cookie = by_cookie
         self._devices = devices

@@ -12,7 +12,7 @@ back neither expires a key nor revives one.
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from watchword.core.clock import SECOND, Clock, Instant
+from watchword.core.clock import SECOND, Clock, Instant, SteadyClock
 from watchword.core.entropy import Entropy
 from watchword.errors import BeginAgainError, RefusedError, UnavailableError
 from watchword.server.used_keys import MemoryUsedKeys, UsedKeys
@@ -73,24 +73,20 @@ class OwnBoot:
         self, clock: Clock, entropy: Entropy, *, boot_id: bytes = b"", used: UsedKeys | None = None
     ) -> None:
         self.id: Final = boot_id or entropy.bytes(BOOT_ID_SIZE)
-        self._clock: Final = clock
         self._used: Final = used or MemoryUsedKeys()
-        self._offset: Final = clock.now() - int(clock.monotonic() * SECOND)
+        self._clock: Final = SteadyClock(clock)
 
     async def current(self) -> Boot:
-        return Boot(self.id, self._present())
+        return Boot(self.id, self._clock.now())
 
     async def claim(self, key: IssuedKey) -> None:
         if key.boot_id != self.id:
             raise BeginAgainError("short_key_boot")
-        now, expires_at = self._present(), Instant(key.issued_at + LIFE)
+        now, expires_at = self._clock.now(), Instant(key.issued_at + LIFE)
         if not key.issued_at <= now < expires_at:
             raise BeginAgainError("short_key_expired")
         if not await self._used.claim(key.unique, expires_at=expires_at, now=now):
             raise RefusedError("short_key_used")
-
-    def _present(self) -> Instant:
-        return Instant(self._offset + int(self._clock.monotonic() * SECOND))
 
 
 class NodeBoots:
