@@ -10,7 +10,7 @@ from watchword.server.bans.model import Ban, BanReason
 from watchword.server.bans.policy import BanPolicy
 from watchword.server.bans.store import BANS, MAX_SAVED, PAGE, BanStore, Cursor, OffenceStore
 from watchword.server.bans.table import MAX_LIVE, BanTable
-from watchword.server.bans.waiting import Made, Waiting
+from watchword.server.bans.waiting import PendingBan, Waiting
 from watchword.server.db.unit import Database, Unit
 
 _FRESH: Final = 10 * SECOND
@@ -56,7 +56,7 @@ class BanKeeper:
         self.on_written: Callable[[], None] = _nobody
         self.on_heard: Heard = _unheard
 
-    def later(self, made: Made) -> None:
+    def later(self, made: PendingBan) -> None:
         """Keep `made` soon. Never waits."""
         self._waiting.put(made)
         self.wake.set()
@@ -71,14 +71,14 @@ class BanKeeper:
                 self._waiting.put_back(batch)
                 raise
 
-    async def keep(self, bans: Sequence[Made]) -> None:
+    async def keep(self, bans: Sequence[PendingBan]) -> None:
         """Keep `bans` now, together with their audit entries. Raises `UnavailableError`."""
         async with self._writing:
             for start in range(0, len(bans), MAX_SAVED):
                 await self._write(bans[start : start + MAX_SAVED])
         self.on_written()
 
-    async def _write(self, bans: Sequence[Made]) -> None:
+    async def _write(self, bans: Sequence[PendingBan]) -> None:
         unit = Unit(key=BANS)
         self._store.begin(unit)
         for made in bans:
@@ -97,7 +97,9 @@ class BanKeeper:
             ban = self._bounded(kept, now)
             self._table.put(ban)
             if ban.ends_at < kept.ends_at and not self._shared:
-                self.later(Made(ban, replace=True))  # else its end would stand before that of any further ban
+                self.later(
+                    PendingBan(ban, replace=True)
+                )  # else its end would stand before that of any further ban
         self._cursor = loaded.cursor
         self._heard_at = now
 

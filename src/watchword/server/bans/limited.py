@@ -9,7 +9,7 @@ MAX_SOURCES: Final = 16_384
 """More: the one that was heard of longest ago begins again."""
 
 
-class EachOf:
+class EveryNth:
     """Says of each `number`-th call for a source that it is due, if all came within `window_ms` of the first."""
 
     def __init__(self, number: int, window_ms: int, *, max_sources: int = MAX_SOURCES) -> None:

@@ -13,12 +13,12 @@ from watchword.server.addresses import AddressForm, source_of
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.bans.book import OffenceBook
 from watchword.server.bans.keeping import BanKeeper
-from watchword.server.bans.limited import EachOf
+from watchword.server.bans.limited import EveryNth
 from watchword.server.bans.model import Ban, BanReason, Offence, OffenceKind
 from watchword.server.bans.networks import first_address, text_of
 from watchword.server.bans.policy import BanPolicy, Tally, widens
 from watchword.server.bans.table import BanTable
-from watchword.server.bans.waiting import Made
+from watchword.server.bans.waiting import PendingBan
 from watchword.server.bans.watching import BanChange, Change, Watchers
 from watchword.server.bans.window import TAG_SIZE
 from watchword.server.logs import get_log
@@ -59,7 +59,7 @@ class BanMaker:
         self._book = book
         self._keeper = keeper
         self._tag_key = derive(tag_key, Label.OFFENCE_NAME)
-        self._limited = EachOf(policy.limited_each, policy.window_ms)
+        self._limited = EveryNth(policy.limited_each, policy.window_ms)
         self.watchers: Final = Watchers()
         self.made: Final[dict[BanReason, int]] = dict.fromkeys(BanReason, 0)
 
@@ -101,7 +101,7 @@ class BanMaker:
         if ban is None:
             return
         self._book.forget(network)
-        self._keeper.later(Made(ban, self._event(ban, offence)))
+        self._keeper.later(PendingBan(ban, self._event(ban, offence)))
         self.take(ban, Change.BANNED if live is None else Change.EXTENDED, request=offence.request)
         for around in self._table.neighbours(prefix_of(network)) if widens(ban) else ():
             self._ban(text_of(around), BanReason.NEIGHBOURS, offence)

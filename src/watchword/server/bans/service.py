@@ -24,7 +24,7 @@ from watchword.server.bans.networks import dangers
 from watchword.server.bans.policy import BanPolicy
 from watchword.server.bans.store import MAX_SAVED
 from watchword.server.bans.table import BanTable, LiveBan
-from watchword.server.bans.waiting import Made
+from watchword.server.bans.waiting import PendingBan
 from watchword.server.bans.watching import BanChange, Change
 from watchword.server.db.unit import Unit
 from watchword.server.logs import get_log
@@ -127,7 +127,7 @@ class Bans:
             doublings=0,
             note=note,
         )
-        await self._keeper.keep([Made(ban, self._added(ban, by), replace=True)])
+        await self._keeper.keep([PendingBan(ban, self._added(ban, by), replace=True)])
         self._maker.take(ban, Change.BANNED, request=str(by.get("request", "")))
         return ban
 
@@ -151,7 +151,7 @@ class Bans:
         lifted = [_lifted(ban, now) for ban in bans]
         events = [self._lifted_event(ban, by) for ban in lifted]
         await self._keeper.keep(
-            [Made(ban, event, replace=True) for ban, event in zip(lifted, events, strict=True)]
+            [PendingBan(ban, event, replace=True) for ban, event in zip(lifted, events, strict=True)]
         )
         for ban in lifted:
             self._table.remove(ban.network)

@@ -13,7 +13,7 @@ _SPARE: Final = 1000
 """Ends of bans that wait no more may lie about, as many as that and those that wait."""
 
 
-class Made(NamedTuple):
+class PendingBan(NamedTuple):
     """A ban to be kept, with what the audit trail says of it. `replace`: whatever is kept of its network."""
 
     ban: Ban
@@ -26,16 +26,16 @@ class Waiting:
 
     def __init__(self, most: int) -> None:
         self._most: Final = most
-        self._made: Final[dict[str, Made]] = {}
+        self._made: Final[dict[str, PendingBan]] = {}
         self._ends: list[tuple[Instant, str]] = []
 
     def __len__(self) -> int:
         return len(self._made)
 
-    def find(self, network: str) -> Made | None:
+    def find(self, network: str) -> PendingBan | None:
         return self._made.get(network)
 
-    def put(self, made: Made) -> None:
+    def put(self, made: PendingBan) -> None:
         """Have `made` wait, in the place of any other of its network."""
         self._made[made.ban.network] = made
         heapq.heappush(self._ends, (made.ban.ends_at, made.ban.network))
@@ -45,11 +45,11 @@ class Waiting:
             self._ends = [(each.ban.ends_at, network) for network, each in self._made.items()]
             heapq.heapify(self._ends)
 
-    def take(self, most: int) -> list[Made]:
+    def take(self, most: int) -> list[PendingBan]:
         """Those that waited longest, which wait no more."""
         return [self._made.pop(network) for network in list(islice(self._made, most))]
 
-    def put_back(self, taken: Iterable[Made]) -> None:
+    def put_back(self, taken: Iterable[PendingBan]) -> None:
         """What could not be kept, but for what has been banned anew since."""
         for made in taken:
             if made.ban.network not in self._made:

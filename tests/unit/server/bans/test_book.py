@@ -5,7 +5,7 @@ import pytest
 from watchword.core.clock import MINUTE, SECOND, Instant, SteadyClock
 from watchword.errors import UnavailableError
 from watchword.server.bans.book import MemoryOffenceBook
-from watchword.server.bans.limited import EachOf
+from watchword.server.bans.limited import EveryNth
 from watchword.server.bans.policy import BanPolicy, Tally
 from watchword.server.bans.sql import SQLBanStore
 from watchword.server.db.unit import AuditedDatabase, Unit
@@ -157,14 +157,14 @@ async def test_fault_D16_counts_of_a_clock_that_was_ahead_end_in_a_window(stage:
 
 
 def test_each_hundredth_is_due_for_each_source_by_itself() -> None:
-    each, now = EachOf(100, 10 * MINUTE, max_sources=3), Instant(0)
+    each, now = EveryNth(100, 10 * MINUTE, max_sources=3), Instant(0)
     assert [number for number in range(1, 301) if each.is_due("192.0.2.7", now)] == [100, 200, 300]
     assert not any(each.is_due(f"10.0.0.{number}", now) for number in range(50))
     assert len(each) == 3
 
 
 def test_refusals_of_an_earlier_window_do_not_count_with_those_of_now() -> None:
-    each = EachOf(100, 10 * MINUTE)
+    each = EveryNth(100, 10 * MINUTE)
     assert not any(each.is_due("192.0.2.7", Instant(0)) for _ in range(99))
     assert not any(each.is_due("192.0.2.7", Instant(10 * MINUTE)) for _ in range(99))
     assert each.is_due("192.0.2.7", Instant(20 * MINUTE - 1))

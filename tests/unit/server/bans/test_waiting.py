@@ -3,13 +3,13 @@
 from watchword.core.clock import Instant
 from watchword.core.ids import BanId
 from watchword.server.bans.model import Ban, BanReason
-from watchword.server.bans.waiting import Made, Waiting
+from watchword.server.bans.waiting import PendingBan, Waiting
 from watchword.testing import SeededEntropy
 
 ENTROPY = SeededEntropy()
 
 
-def made(network: str, ends_at: int) -> Made:
+def made(network: str, ends_at: int) -> PendingBan:
     ban = Ban(
         id=BanId.new(Instant(0), ENTROPY),
         network=network,
@@ -18,7 +18,7 @@ def made(network: str, ends_at: int) -> Made:
         ends_at=Instant(ends_at),
         doublings=0,
     )
-    return Made(ban)
+    return PendingBan(ban)
 
 
 def networks(waiting: Waiting) -> list[str]:
