@@ -306,12 +306,12 @@ def keep_a_scanner_out(tour: Tour) -> None:
     )
     seen = [_ask_from("127.1.0.1", tour, path) for path in ("/.env", "/wp-login.php") * 10]
     check(set(seen) == {404}, "it found nothing", seen)
-    check(_ask_from("127.1.0.1", tour, "/login") == TOO_MANY, "and is banned for ten minutes")
+    check(_ask_from("127.1.0.1", tour, "/register") == TOO_MANY, "and is banned for ten minutes")
     check(_ask_from("127.0.0.1", tour, "/login") == OK, "everybody else is served as before")
     (ban,) = json.loads(tour.run("operator", "bans", "list", "--json").out)
     check(ban["network"] == "127.1.0.1", "the operator sees it", ban)
     tour.run("operator", "bans", "lift", "127.1.0.1")
-    check(_ask_from("127.1.0.1", tour, "/login") == OK, "and lets it in again")
+    check(_ask_from("127.1.0.1", tour, "/register") == OK, "and lets it in again")
 
 
 def _ask_from(source: str, tour: Tour, path: str) -> int:
