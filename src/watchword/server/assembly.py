@@ -24,7 +24,7 @@ from watchword.server.bans.book import MemoryOffenceBook, OffenceBook
 from watchword.server.bans.calls import BanCalls
 from watchword.server.bans.keeping import BanKeeper
 from watchword.server.bans.keyed_book import KeyedBook
-from watchword.server.bans.making import Means
+from watchword.server.bans.making import BanMaker, Means
 from watchword.server.bans.policy import BanPolicy
 from watchword.server.bans.service import Bans
 from watchword.server.bans.shared_book import SharedOffenceBook
@@ -284,29 +284,29 @@ def operator_service(core: Core, bans: Bans) -> OperatorService:
 
 async def open_bans(core: Core, redis: RedisLink | None = None) -> Bans:
     """The bans with what was kept of them. Raises `UnavailableError`, `DamagedError`."""
-    store, steady, policy = (
-        SQLBanStore(core.database),
-        SteadyClock(core.clock),
-        BanPolicy.of(core.config.bans),
-    )
+    store, steady = SQLBanStore(core.database), SteadyClock(core.clock)
+    policy = BanPolicy.of(core.config.bans)
     shared = core.config.database is not None
     table = BanTable(steady, _exempt(core))
-    book = MemoryOffenceBook(policy, steady, store=store, database=core.database, node=core.audit_node)
+    own = MemoryOffenceBook(policy, steady, store=store, database=core.database, node=core.audit_node)
+    book = _book_of(core, SharedOffenceBook(own, redis, policy) if redis else own)
     data = core.keys.data
-    bans = Bans(
-        Means(
-            clock=core.clock,
-            steady=steady,
-            entropy=core.entropy,
-            form=AddressForm.of(core.config.privacy.addresses, data.get(DataKeyPurpose.AUDIT, 1)),
-        ),
+    means = Means(
+        clock=core.clock,
+        steady=steady,
+        entropy=core.entropy,
+        form=AddressForm.of(core.config.privacy.addresses, data.get(DataKeyPurpose.AUDIT, 1)),
+    )
+    keeper = BanKeeper(store, core.database, table, policy, steady, shared=shared)
+    maker = BanMaker(
+        means,
         policy,
         table=table,
-        book=_book_of(core, SharedOffenceBook(book, redis, policy) if redis else book),
-        keeper=BanKeeper(store, core.database, table, policy, steady, shared=shared),
+        book=book,
+        keeper=keeper,
         tag_key=data.get(DataKeyPurpose.DECOY, 1),  # the one that never changes
-        shared=shared,
     )
+    bans = Bans(maker, table=table, book=book, keeper=keeper, shared=shared)
     if redis is not None:
         BanCalls(bans, redis)
     await bans.load()

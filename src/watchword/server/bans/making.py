@@ -53,7 +53,7 @@ class BanMaker:
         keeper: BanKeeper,
         tag_key: Secret,
     ) -> None:
-        self._means = means
+        self.means = means
         self._policy = policy
         self._table = table
         self._book = book
@@ -76,13 +76,13 @@ class BanMaker:
             self._book.count(source, name, lambda tally: self._judge(offence, source, tally))
 
     def _is_due(self, source: str) -> bool:
-        return self._limited.is_due(source, self._means.steady.now())
+        return self._limited.is_due(source, self.means.steady.now())
 
     def _is_beyond(self, address: str) -> bool:
         if self._table.is_exempt(address):
             return True
         found = self._table.find(address)
-        return found is not None and self._means.steady.now() - found.ban.made_at < IN_FLIGHT
+        return found is not None and self.means.steady.now() - found.ban.made_at < IN_FLIGHT
 
     def _tag(self, name: str) -> bytes:
         return tag(self._tag_key, name.encode(), TAG_SIZE) if name else b""
@@ -94,7 +94,7 @@ class BanMaker:
 
     def _ban(self, network: str, reason: BanReason, offence: Offence) -> None:
         """Ban `network` for `offence`, the last that was done, and what is around where enough in there is banned."""
-        now = self._means.steady.now()
+        now = self.means.steady.now()
         last = self._table.last_of(network)
         live = last if last is not None and last.is_live(now) else None
         ban = self._first(network, reason, last, now) if live is None else self._longer(live, reason, now)
@@ -147,25 +147,25 @@ class BanMaker:
         _log.info("bans.lifted", ban=str(ban.id), address=self.show(ban.network), **_named(request))
 
     def new_id(self) -> BanId:
-        return BanId.new(self._means.steady.now(), self._means.entropy)
+        return BanId.new(self.means.steady.now(), self.means.entropy)
 
     def show(self, network: str) -> str:
         """A network as it may be kept: whole where addresses are, else by its first address."""
         first = first_address(network)
-        shown = self._means.form.show(first)
+        shown = self.means.form.show(first)
         return network if shown == first else shown
 
     def _event(self, ban: Ban, offence: Offence) -> AuditEvent:
         return AuditEvent(
             tag=AuditTag.ADDRESS_BANNED,
-            at=self._means.clock.now(),
+            at=self.means.clock.now(),
             facts={
                 **facts_of(ban),
                 "reason": ban.reason.value,
                 "doublings": ban.doublings,
                 **_named(offence.request),
             },
-            personal={"address": self._means.form.show(offence.address)},
+            personal={"address": self.means.form.show(offence.address)},
         )
 
 

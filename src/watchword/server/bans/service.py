@@ -12,16 +12,14 @@ from typing import Final
 
 from watchword.core.clock import SECOND, Instant
 from watchword.core.ids import BanId
-from watchword.core.secret import Secret
 from watchword.errors import ForbiddenError, MalformedError, NotFoundError
 from watchword.server.addresses import parse_network, source_of
 from watchword.server.audit.model import AuditEvent, AuditTag
 from watchword.server.bans.book import OffenceBook
 from watchword.server.bans.keeping import BanKeeper
-from watchword.server.bans.making import BanMaker, Means, facts_of
+from watchword.server.bans.making import BanMaker, facts_of
 from watchword.server.bans.model import FOR_EVER, MAX_NOTE, Ban, BanReason, Offence
 from watchword.server.bans.networks import dangers
-from watchword.server.bans.policy import BanPolicy
 from watchword.server.bans.store import MAX_SAVED
 from watchword.server.bans.table import BanTable, LiveBan
 from watchword.server.bans.waiting import PendingBan
@@ -42,27 +40,28 @@ Facts = Mapping[str, str | int]
 
 
 class Bans:
-    """`find` and `offend` never wait. `shared`: other processes work on the same database."""
+    """`find` and `offend` never wait.
+
+    `maker` works on the same table, book and keeper. `shared`: other processes work on the same database.
+    """
 
     def __init__(
         self,
-        means: Means,
-        policy: BanPolicy,
+        maker: BanMaker,
         *,
         table: BanTable,
         book: OffenceBook,
         keeper: BanKeeper,
-        tag_key: Secret,
         shared: bool,
     ) -> None:
-        self._clock = means.clock
-        self._steady = means.steady
+        self._clock = maker.means.clock
+        self._steady = maker.means.steady
         self._table = table
         self._book = book
         self._keeper = keeper
         self._shared = shared
         self._counted_at = Instant(0)
-        self._maker = BanMaker(means, policy, table=table, book=book, keeper=keeper, tag_key=tag_key)
+        self._maker = maker
         self.find: Final[Callable[[str], LiveBan | None]] = table.find
         """The ban that keeps an address (canonical) out, or None. A few microseconds."""
         self.offend: Final[Callable[[Offence], None]] = self._maker.offend
