@@ -17,7 +17,6 @@ SETTINGS = {"bans.failures": "6"}
 def ask(server: RunningServer, source: str, path: str = "/.env") -> int:
     """The status of one request from `source`; 0 for a connection that is closed at once."""
     trust = ssl.create_default_context(cafile=str(server.ca))
-    trust.check_hostname = False
     call = http.client.HTTPSConnection(
         "127.0.0.1", server.port, source_address=(source, 0), context=trust, timeout=60
     )
