@@ -60,6 +60,18 @@ async def test_older_addresses_go_and_nothing_else(database: AuditedDatabase, tm
     assert report.erased == 2
 
 
+async def test_fault_M15_a_clock_that_is_set_forward_erases_nothing(
+    database: AuditedDatabase, tmp_path: Path
+) -> None:
+    clock = FixedClock()
+    service = make_service(database, attach(database), tmp_path)
+    await record(database, Instant(clock.now() - DAY))
+    upkeep = made(database, service, clock)
+    clock.jump(10 * 365 * DAY)
+    await upkeep.turn()
+    assert await held(service) == [True]
+
+
 async def test_an_erasure_is_noted_once_an_hour_at_most(database: AuditedDatabase, tmp_path: Path) -> None:
     clock = FixedClock()
     service = make_service(database, attach(database), tmp_path)

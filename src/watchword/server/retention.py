@@ -8,7 +8,7 @@ a long trail takes several turns.
 import asyncio
 from typing import Final
 
-from watchword.core.clock import DAY, Clock, Instant
+from watchword.core.clock import DAY, Clock, Instant, SteadyClock
 from watchword.errors import ConflictError, DamagedError
 from watchword.server.audit.service import AuditService
 from watchword.server.db.unit import Database, Unit
@@ -43,6 +43,7 @@ class AddressRetention:
     ) -> None:
         self._age = days * DAY
         self._audit, self._sessions, self._database, self._clock = audit, sessions, database, clock
+        self._steady = SteadyClock(clock)
         self._left: dict[str, tuple[int, int]] = {}
         """By node: behind which entry this pass goes on, and where it ends."""
         self._session: bytes | None = None
@@ -66,7 +67,7 @@ class AddressRetention:
             self._next_pass = self._clock.monotonic() + PASS_S
             self._left = {node: (0, end) for node, end in (await self._audit.ends()).items()}
             self._session = b""
-        before = Instant(self._clock.now() - self._age)
+        before = Instant(self._steady.now() - self._age)  # nothing brings back what a wrong clock erased
         for _ in range(STEPS):
             if not (await self._erase_sessions(before) or await self._erase_entries(before)):
                 return
